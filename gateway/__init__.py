@@ -1,0 +1,1 @@
+"""The flows between the parts, and the application that holds them."""

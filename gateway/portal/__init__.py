@@ -1,0 +1,1 @@
+"""Pages and JSON API for patients, sites, readers and coordinators."""

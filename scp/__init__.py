@@ -1,0 +1,1 @@
+"""DICOM over the network (DIMSE): receive, make durable, send."""

@@ -1,0 +1,1 @@
+"""A signed opinion becomes a DICOM Structured Report and a PDF."""

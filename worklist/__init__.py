@@ -1,0 +1,1 @@
+"""Cases, readers and routing: who may do what, when."""
