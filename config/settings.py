@@ -1,0 +1,181 @@
+"""The settings of one installation: default.toml, then a site's own file, then the environment.
+
+Only this package reads the environment. Everything else is handed a `Settings`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+DEFAULTS = Path(__file__).parent / "default.toml"
+SHIPPED_ROUTING = Path(__file__).parent / "routing.toml"
+PROGRAM = Path(__file__).parent.parent
+
+
+class ConfigurationError(Exception):
+    """The configuration cannot be used; the message says which line and what to write instead."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Http(_Section):
+    """The web application."""
+
+    host: str
+    port: int = Field(ge=1, le=65535)
+    public_url: str
+    blocking_threads: int = Field(ge=4, le=1024)
+    max_upload_bytes: int = Field(gt=0)
+
+
+class Dicom(_Section):
+    """The DICOM receiver. AE title: at most 16 characters (PS3.5 6.2)."""
+
+    ae_title: str = Field(min_length=1, max_length=16)
+    host: str
+    port: int = Field(ge=1, le=65535)
+    processes: int = Field(ge=1, le=32)
+    max_associations: int = Field(ge=1, le=512)
+
+
+class Archive(_Section):
+    """The Orthanc that keeps the images; an empty `url` means one of our own."""
+
+    url: str
+    username: str
+    password: SecretStr
+    connections: int = Field(ge=1, le=64)
+    timeout: float = Field(gt=0)
+
+
+class Database(_Section):
+    """Where our rows are; an empty `url` means SQLite in the data folder."""
+
+    url: str
+
+
+class Studies(_Section):
+    """When a study is complete, and which rules route it."""
+
+    quiet_seconds: float = Field(gt=0)
+    routing: str
+
+
+class Cache(_Section):
+    """The images kept ready beside the archive."""
+
+    max_bytes: int = Field(gt=0)
+
+
+class Delivery(_Section):
+    """How a report travels: patience with a peer, and pauses between attempts."""
+
+    timeout: float = Field(gt=0)
+    first_pause: float = Field(gt=0)
+    longest_pause: float = Field(gt=0)
+
+
+class Web(_Section):
+    """The pages."""
+
+    assets: str
+    session_hours: float = Field(gt=0)
+
+
+class Settings(BaseSettings):
+    """All settings of one installation, checked."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="OVERREAD_", env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
+    )
+    files: ClassVar[tuple[Path, ...]] = (DEFAULTS,)
+
+    data: Path
+    demo: bool = False
+    http: Http
+    dicom: Dicom
+    archive: Archive
+    database: Database
+    studies: Studies
+    cache: Cache
+    delivery: Delivery
+    web: Web
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The command line beats the environment, which beats the site's file, which beats the defaults."""
+        del dotenv_settings, file_secret_settings
+        files = TomlConfigSettingsSource(settings_cls, toml_file=list(cls.files), deep_merge=True)
+        return init_settings, env_settings, files
+
+    @property
+    def public_url(self) -> str:
+        """The address under which people reach us, without a slash at its end."""
+        return (self.http.public_url or f"http://127.0.0.1:{self.http.port}").rstrip("/")
+
+    @property
+    def database_url(self) -> str:
+        """The SQLAlchemy URL of our rows."""
+        return self.database.url or f"sqlite:///{self.data / 'overread.db'}"
+
+    @property
+    def routing_file(self) -> Path:
+        """The routing rules in force."""
+        return Path(self.studies.routing) if self.studies.routing else SHIPPED_ROUTING
+
+    @property
+    def assets(self) -> Path:
+        """The folder with the viewer and the other installed front-end files."""
+        return Path(self.web.assets) if self.web.assets else PROGRAM / "build" / "assets"
+
+
+def load_settings(data: Path, file: Path | None = None, **given: Any) -> Settings:
+    """Read the settings of the installation in `data`.
+
+    `given` are sections from the command line, e.g. `http={"port": 8080}`. Raises ConfigurationError in plain words.
+    """
+    if file is not None:
+        _check_toml(file)
+    chosen = (DEFAULTS,) if file is None else (DEFAULTS, file)
+
+    class _Chosen(Settings):
+        files = chosen
+
+    try:
+        return _Chosen(data=data.absolute(), **given)
+    except ValidationError as error:
+        raise ConfigurationError(_in_plain_words(error, file)) from error
+
+
+def _check_toml(file: Path) -> None:
+    try:
+        tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"The configuration file {file} cannot be read: {error.strerror}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"The configuration file {file} is not valid TOML: {error}.") from error
+
+
+def _in_plain_words(error: ValidationError, file: Path | None) -> str:
+    where = f"in {file} or the environment" if file else "in the environment or on the command line"
+    lines = [f"  [{'.'.join(str(part) for part in each['loc'])}] {each['msg']}" for each in error.errors()]
+    return "\n".join([f"The configuration has a mistake ({where}):", *lines])

@@ -1,0 +1,372 @@
+"""Every table of Overread, one class each.
+
+Times are UTC. Text from DICOM is already decoded. `origin` says whose an instance is ("site:3", "case:17"): the same
+Study Instance UID from two origins makes two studies, and nobody gains a right by knowing a UID.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from flask_security.core import RoleMixin, UserMixin
+from sqlalchemy import JSON, DateTime, Enum, ForeignKey, Index, LargeBinary, MetaData, String, Text, TypeDecorator, false
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from worklist.states import CaseState, DeliveryState, ReportState
+
+
+def now() -> datetime:
+    """This moment, in UTC."""
+    return datetime.now(UTC)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment that comes back aware, from SQLite too (which forgets zones)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Store UTC; refuse a moment without a zone."""
+        del dialect
+        if value is not None and value.tzinfo is None:
+            raise ValueError("a moment needs its zone")
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Hand out UTC."""
+        del dialect
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _state(kind: type[StrEnum]) -> Enum:
+    return Enum(kind, native_enum=False, length=16)
+
+
+class Base(DeclarativeBase):
+    """The parent of every table."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {
+        datetime: UtcDateTime,
+        dict[str, Any]: JSON,
+        list[Any]: JSON,
+        CaseState: _state(CaseState),
+        ReportState: _state(ReportState),
+        DeliveryState: _state(DeliveryState),
+    }
+
+
+# --- organizations and people -------------------------------------------------------------------------------------
+
+
+class Site(Base):
+    """An organization that sends studies."""
+
+    __tablename__ = "site"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(String(64), unique=True)
+    name: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    peers: Mapped[list[Peer]] = relationship(back_populates="site", order_by="Peer.id")
+
+
+class Peer(Base):
+    """One DICOM application entity of a site: it may send to us, receive reports from us, or both."""
+
+    __tablename__ = "peer"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"), index=True)
+    ae_title: Mapped[str] = mapped_column(String(16))
+    host: Mapped[str] = mapped_column(default="")
+    port: Mapped[int] = mapped_column(default=0)
+    may_send: Mapped[bool] = mapped_column(default=False)
+    receives_reports: Mapped[bool] = mapped_column(default=False)
+    proof: Mapped[str] = mapped_column(String(16), default="status")  # "status" or "query": what proves a delivery
+    site: Mapped[Site] = relationship(back_populates="peers")
+
+
+class Person(Base, UserMixin):
+    """Somebody who signs in. `subspecialties`, registration and organization matter for readers only."""
+
+    __tablename__ = "person"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(String(255), unique=True)
+    password: Mapped[str | None] = mapped_column(String(255))
+    active: Mapped[bool] = mapped_column(default=True)
+    fs_uniquifier: Mapped[str] = mapped_column(String(64), unique=True, default=lambda: secrets.token_hex(32))
+    display_name: Mapped[str] = mapped_column(default="")
+    dicom_name: Mapped[str] = mapped_column(default="")  # PS3.5 PN: "Family^Given^Middle^Prefix^Suffix"
+    title: Mapped[str] = mapped_column(default="")
+    organization: Mapped[str] = mapped_column(default="")
+    registration_number: Mapped[str] = mapped_column(default="")
+    registration_body: Mapped[str] = mapped_column(default="")
+    subspecialties: Mapped[list[Any]] = mapped_column(default=list)
+    site_id: Mapped[int | None] = mapped_column(ForeignKey("site.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    roles: Mapped[list[PersonRole]] = relationship(back_populates="person", cascade="all, delete-orphan")
+    site: Mapped[Site | None] = relationship()
+
+
+class PersonRole(Base, RoleMixin):
+    """One role of one person: patient, reader, site, coordinator or admin."""
+
+    __tablename__ = "person_role"
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    person: Mapped[Person] = relationship(back_populates="roles")
+
+
+class ApiToken(Base):
+    """A bearer token, known to us by its SHA-256 only."""
+
+    __tablename__ = "api_token"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime]
+    person: Mapped[Person] = relationship()
+
+
+# --- images -------------------------------------------------------------------------------------------------------
+
+
+class Study(Base):
+    """One study of one origin, with what its instances say of patient and examination."""
+
+    __tablename__ = "study"
+    __table_args__ = (Index("uq_study_origin_study_uid", "origin", "study_uid", unique=True),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    origin: Mapped[str] = mapped_column(String(32))
+    study_uid: Mapped[str] = mapped_column(String(64), index=True)
+    patient_id: Mapped[str] = mapped_column(default="")
+    issuer: Mapped[str] = mapped_column(default="")  # Issuer of Patient ID (0010,0021)
+    patient_name: Mapped[str] = mapped_column(default="")
+    birth_date: Mapped[str] = mapped_column(String(8), default="")  # DICOM DA, "" when unknown
+    sex: Mapped[str] = mapped_column(String(16), default="")
+    age_years: Mapped[float | None]
+    study_date: Mapped[str] = mapped_column(String(8), default="")
+    study_time: Mapped[str] = mapped_column(String(16), default="")
+    accession: Mapped[str] = mapped_column(default="")
+    study_id: Mapped[str] = mapped_column(default="")
+    description: Mapped[str] = mapped_column(default="")
+    referring: Mapped[str] = mapped_column(default="")
+    first_at: Mapped[datetime] = mapped_column(default=now)
+    last_at: Mapped[datetime] = mapped_column(default=now, index=True)  # when its newest instance arrived
+    settled: Mapped[bool] = mapped_column(default=False, server_default=false())  # quiet, and its case was opened
+    version: Mapped[int] = mapped_column(default=0)  # grows with every instance: the ETag of what we say of it
+    series: Mapped[list[Series]] = relationship(back_populates="study", order_by="Series.number, Series.id")
+
+
+class Series(Base):
+    """One series of a study."""
+
+    __tablename__ = "series"
+    __table_args__ = (Index("uq_series_study_id_series_uid", "study_id", "series_uid", unique=True),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"))
+    series_uid: Mapped[str] = mapped_column(String(64), index=True)
+    modality: Mapped[str] = mapped_column(String(16), default="")
+    number: Mapped[int | None]
+    description: Mapped[str] = mapped_column(default="")
+    body_part: Mapped[str] = mapped_column(default="")
+    laterality: Mapped[str] = mapped_column(String(16), default="")
+    series_date: Mapped[str] = mapped_column(String(8), default="")
+    series_time: Mapped[str] = mapped_column(String(16), default="")
+    ours: Mapped[bool] = mapped_column(default=False, server_default=false())  # a report that we wrote
+    version: Mapped[int] = mapped_column(default=0)
+    study: Mapped[Study] = relationship(back_populates="series")
+    instances: Mapped[list[Instance]] = relationship(back_populates="series", order_by="Instance.number, Instance.id")
+
+
+class Instance(Base):
+    """One instance that the archive provably has: `sha256` is of the dataset as received, `archive_id` Orthanc's."""
+
+    __tablename__ = "instance"
+    __table_args__ = (
+        Index("uq_instance_series_id_sop_uid", "series_id", "sop_uid", unique=True),
+        Index("uq_instance_study_id_sop_uid", "study_id", "sop_uid", unique=True),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"))
+    series_id: Mapped[int] = mapped_column(ForeignKey("series.id"))
+    sop_uid: Mapped[str] = mapped_column(String(64), index=True)
+    sop_class_uid: Mapped[str] = mapped_column(String(64))
+    transfer_syntax: Mapped[str] = mapped_column(String(64))
+    number: Mapped[int | None]
+    rows: Mapped[int] = mapped_column(default=0)
+    columns: Mapped[int] = mapped_column(default=0)
+    frames: Mapped[int] = mapped_column(default=1)
+    size: Mapped[int]  # bytes of the dataset
+    sha256: Mapped[str] = mapped_column(String(64))
+    archive_id: Mapped[str] = mapped_column(String(64))
+    sender: Mapped[str] = mapped_column(default="")
+    received_at: Mapped[datetime] = mapped_column(default=now)
+    series: Mapped[Series] = relationship(back_populates="instances")
+    study: Mapped[Study] = relationship()
+
+
+class Trouble(Base):
+    """An object that did not become part of a study: refused at the door, or kept aside in quarantine."""
+
+    __tablename__ = "trouble"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))  # "refused" or "quarantined"
+    origin: Mapped[str] = mapped_column(String(32))
+    sender: Mapped[str] = mapped_column(default="")
+    reason: Mapped[str] = mapped_column(Text)
+    status: Mapped[int] = mapped_column(default=0)  # the DIMSE status that the sender got
+    sop_uid: Mapped[str] = mapped_column(default="")
+    study_uid: Mapped[str] = mapped_column(default="", index=True)
+    key: Mapped[str] = mapped_column(String(64), unique=True)  # of the inbox: seen twice, written once
+    file: Mapped[str] = mapped_column(default="")  # in DIR/quarantine
+    received_at: Mapped[datetime] = mapped_column(default=now, index=True)
+    resolved_at: Mapped[datetime | None]
+
+
+# --- cases --------------------------------------------------------------------------------------------------------
+
+
+class Case(Base):
+    """One request for a second opinion."""
+
+    __tablename__ = "case"
+    __table_args__ = (Index("ix_case_state_subspecialty_due_at", "state", "subspecialty", "due_at"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    state: Mapped[CaseState] = mapped_column(default=CaseState.DRAFT)
+    site_id: Mapped[int | None] = mapped_column(ForeignKey("site.id"), index=True)
+    patient_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"), index=True)
+    reader_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"), index=True)
+    subspecialty: Mapped[str] = mapped_column(String(32), default="unassigned")
+    priority: Mapped[str] = mapped_column(String(16), default="routine")
+    turnaround_hours: Mapped[float] = mapped_column(default=72.0)
+    due_at: Mapped[datetime | None]
+    routed_by: Mapped[str] = mapped_column(default="")  # the rule's name
+    routed_why: Mapped[str] = mapped_column(Text, default="")
+    reason: Mapped[str] = mapped_column(Text, default="")  # why a second opinion is asked for
+    history: Mapped[str] = mapped_column(Text, default="")
+    questions: Mapped[list[Any]] = mapped_column(default=list)
+    prior_report: Mapped[str] = mapped_column(Text, default="")
+    prior_report_author: Mapped[str] = mapped_column(default="")
+    prior_report_date: Mapped[str] = mapped_column(default="")
+    hold_reason: Mapped[str] = mapped_column(Text, default="")
+    draft: Mapped[dict[str, Any]] = mapped_column(default=dict)  # the opinion while it is written
+    draft_at: Mapped[datetime | None]
+    images_added_at: Mapped[datetime | None]  # an instance came after the case was READY
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    ready_at: Mapped[datetime | None]
+    claimed_at: Mapped[datetime | None]
+    signed_at: Mapped[datetime | None]
+    delivered_at: Mapped[datetime | None]
+    site: Mapped[Site | None] = relationship()
+    patient: Mapped[Person | None] = relationship(foreign_keys=[patient_id])
+    reader: Mapped[Person | None] = relationship(foreign_keys=[reader_id])
+    studies: Mapped[list[Study]] = relationship(secondary="case_study", order_by="Study.study_date, Study.id")
+    reports: Mapped[list[Report]] = relationship(back_populates="case", order_by="Report.version")
+
+
+class CaseStudy(Base):
+    """A study belongs to a case: the only thing from which a right to see images follows."""
+
+    __tablename__ = "case_study"
+    case_id: Mapped[int] = mapped_column(ForeignKey("case.id"), primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), primary_key=True, index=True)
+
+
+class Report(Base):
+    """One signed version of an opinion. `content` is frozen at signing; UIDs are minted then, so a retry repeats them."""
+
+    __tablename__ = "report"
+    __table_args__ = (
+        Index("uq_report_case_id_version", "case_id", "version", unique=True),
+        Index("ix_report_state_next_attempt_at", "state", "next_attempt_at"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    case_id: Mapped[int] = mapped_column(ForeignKey("case.id"))
+    version: Mapped[int]
+    state: Mapped[ReportState] = mapped_column(default=ReportState.SIGNED)
+    content: Mapped[dict[str, Any]]
+    signer_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    signed_at: Mapped[datetime]
+    sr_uid: Mapped[str] = mapped_column(String(64), unique=True)
+    sr_series_uid: Mapped[str] = mapped_column(String(64))
+    pdf_uid: Mapped[str] = mapped_column(String(64), unique=True)
+    pdf_series_uid: Mapped[str] = mapped_column(String(64))
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_attempt_at: Mapped[datetime | None]
+    lease_until: Mapped[datetime | None]
+    last_error: Mapped[str] = mapped_column(Text, default="")
+    published_at: Mapped[datetime | None]
+    case: Mapped[Case] = relationship(back_populates="reports")
+    signer: Mapped[Person] = relationship()
+    files: Mapped[list[ReportFile]] = relationship(back_populates="report")
+    deliveries: Mapped[list[Delivery]] = relationship(back_populates="report", order_by="Delivery.id")
+
+
+class ReportFile(Base):
+    """The bytes of a published report: kind "sr" and "pdf-dicom" (Part 10), "pdf" (as people read it)."""
+
+    __tablename__ = "report_file"
+    report_id: Mapped[int] = mapped_column(ForeignKey("report.id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+    report: Mapped[Report] = relationship(back_populates="files")
+
+
+class Delivery(Base):
+    """One report going to one destination, with attempts and proof. No peer: the report lies ready in the portal."""
+
+    __tablename__ = "delivery"
+    __table_args__ = (Index("ix_delivery_state_next_attempt_at", "state", "next_attempt_at"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    report_id: Mapped[int] = mapped_column(ForeignKey("report.id"), index=True)
+    peer_id: Mapped[int | None] = mapped_column(ForeignKey("peer.id"))
+    destination: Mapped[str]  # in words: "DEMO_PACS@127.0.0.1:11113"
+    state: Mapped[DeliveryState] = mapped_column(default=DeliveryState.PENDING)
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_attempt_at: Mapped[datetime | None]
+    lease_until: Mapped[datetime | None]
+    last_error: Mapped[str] = mapped_column(Text, default="")
+    proof: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    proven_at: Mapped[datetime | None]
+    report: Mapped[Report] = relationship(back_populates="deliveries")
+    peer: Mapped[Peer | None] = relationship()
+
+
+class AuditLine(Base):
+    """Who did what to which case, when: written in the same transaction as the act, never changed."""
+
+    __tablename__ = "audit_line"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(default=now, index=True)
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"), index=True)
+    actor: Mapped[str] = mapped_column(default="")  # a program's or an AE's name where no person acted
+    action: Mapped[str] = mapped_column(String(64))
+    case_id: Mapped[int | None] = mapped_column(ForeignKey("case.id"), index=True)
+    detail: Mapped[str] = mapped_column(Text, default="")
+    person: Mapped[Person | None] = relationship()
+
+
+class Pulse(Base):
+    """The last proof of life of one part, e.g. a worker's loop or the self-test through the front door."""
+
+    __tablename__ = "pulse"
+    part: Mapped[str] = mapped_column(String(64), primary_key=True)
+    at: Mapped[datetime] = mapped_column(default=now)
+    ok: Mapped[bool] = mapped_column(default=True)
+    detail: Mapped[str] = mapped_column(Text, default="")

@@ -1,0 +1,41 @@
+"""The states of a case, of a report and of a delivery."""
+
+from enum import StrEnum
+
+
+class CaseState(StrEnum):
+    """Where a case is on its way."""
+
+    DRAFT = "DRAFT"  # a patient is still writing it
+    AWAITING_IMAGES = "AWAITING_IMAGES"  # submitted, its images are not complete
+    READY = "READY"  # on the worklist
+    CLAIMED = "CLAIMED"  # one reader has it
+    ON_HOLD = "ON_HOLD"  # its reader cannot go on; the reason is on the case
+    SIGNED = "SIGNED"  # the opinion is frozen; it is on its way
+    DELIVERED = "DELIVERED"  # every destination has proof
+    CANCELLED = "CANCELLED"
+
+
+class ReportState(StrEnum):
+    """How far a signed opinion has been made into documents."""
+
+    SIGNED = "SIGNED"
+    PUBLISHED = "PUBLISHED"
+
+
+class DeliveryState(StrEnum):
+    """Whether a destination provably has the report."""
+
+    PENDING = "PENDING"  # not yet, will be tried (again)
+    NEEDS_PERSON = "NEEDS_PERSON"  # the destination said no for good; somebody must look
+    PROVEN = "PROVEN"
+
+
+class Role(StrEnum):
+    """What a person is here."""
+
+    PATIENT = "patient"
+    SITE = "site"
+    READER = "reader"
+    COORDINATOR = "coordinator"
+    ADMIN = "admin"
