@@ -52,9 +52,7 @@ def connect(url: str) -> Database:
     else:
         engine = create_engine(url, pool_pre_ping=True)
     writing = engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
-    return Database(
-        engine, sessionmaker(engine, expire_on_commit=False), sessionmaker(writing, expire_on_commit=False)
-    )
+    return Database(engine, sessionmaker(engine, expire_on_commit=False), sessionmaker(writing, expire_on_commit=False))
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

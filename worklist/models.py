@@ -12,7 +12,19 @@ from enum import StrEnum
 from typing import Any
 
 from flask_security.core import RoleMixin, UserMixin
-from sqlalchemy import JSON, DateTime, Enum, ForeignKey, Index, LargeBinary, MetaData, String, Text, TypeDecorator, false
+from sqlalchemy import (
+    JSON,
+    DateTime,
+    Enum,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    false,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -117,7 +129,9 @@ class Person(Base, UserMixin):
     subspecialties: Mapped[list[Any]] = mapped_column(default=list)
     site_id: Mapped[int | None] = mapped_column(ForeignKey("site.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
-    roles: Mapped[list[PersonRole]] = relationship(back_populates="person", cascade="all, delete-orphan")
+    roles: Mapped[list[PersonRole]] = relationship(  # type: ignore[assignment]  # the library wants list[RoleMixin]
+        back_populates="person", cascade="all, delete-orphan"
+    )
     site: Mapped[Site | None] = relationship()
 
 
@@ -288,7 +302,10 @@ class CaseStudy(Base):
 
 
 class Report(Base):
-    """One signed version of an opinion. `content` is frozen at signing; UIDs are minted then, so a retry repeats them."""
+    """One signed version of an opinion.
+
+    `content` is frozen at signing and UIDs are minted then, so that a retry repeats both.
+    """
 
     __tablename__ = "report"
     __table_args__ = (
