@@ -1,0 +1,72 @@
+"""People: how they come into being, and the tokens with which a program acts for one."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from argon2 import PasswordHasher
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from gateway.accounts.sessions import token_digest
+from worklist.models import ApiToken, Person, PersonRole, now
+from worklist.states import Role
+
+TOKEN_LIFE = timedelta(days=90)
+
+
+class NoSuchPerson(Exception):
+    """Nobody has this e-mail address; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewPerson:
+    """What must be known of somebody who is to sign in. A reader needs a DICOM name: it goes into every report."""
+
+    email: str
+    display_name: str
+    roles: tuple[Role, ...]
+    dicom_name: str = ""
+    title: str = ""
+    organization: str = ""
+    registration_number: str = ""
+    registration_body: str = ""
+    subspecialties: tuple[str, ...] = field(default=())
+    site_id: int | None = None
+
+
+def add_person(session: Session, new: NewPerson, password: str) -> Person:
+    """Make an account, or bring an existing one up to date (its password too)."""
+    person = _find(session, new.email) or Person(email=new.email.lower())
+    person.password = PasswordHasher().hash(password)
+    for name in ("display_name", "dicom_name", "title", "organization", "registration_number", "registration_body"):
+        setattr(person, name, getattr(new, name))
+    person.subspecialties = list(new.subspecialties)
+    person.site_id = new.site_id
+    have = {role.name: role for role in person.roles}
+    person.roles = [have.get(role) or PersonRole(name=str(role)) for role in new.roles]
+    session.add(person)
+    session.flush()
+    return person
+
+
+def person_by_email(session: Session, email: str) -> Person:
+    """The account with this address. Raises NoSuchPerson."""
+    person = _find(session, email)
+    if person is None:
+        raise NoSuchPerson(f"Nobody here has the e-mail address {email}.")
+    return person
+
+
+def issue_token(session: Session, email: str) -> str:
+    """A bearer token that acts as this person for 90 days; we keep only its digest. Raises NoSuchPerson."""
+    person = person_by_email(session, email)
+    token = secrets.token_urlsafe(32)
+    session.add(ApiToken(person_id=person.id, sha256=token_digest(token), expires_at=now() + TOKEN_LIFE))
+    return token
+
+
+def _find(session: Session, email: str) -> Person | None:
+    return session.scalars(select(Person).where(func.lower(Person.email) == email.lower())).one_or_none()

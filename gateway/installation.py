@@ -1,0 +1,135 @@
+"""One installation on disk: its folders, its secrets, and what it was last started with."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from config.settings import ConfigurationError, Settings, load_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What nobody else may know; made at the first start, kept in DIR/secrets.json (mode 0600)."""
+
+    session_key: str
+    password_salt: str
+    archive_password: str
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where things lie below the data folder."""
+
+    data: Path
+
+    @property
+    def log(self) -> Path:
+        """Structured logs, one file per part."""
+        return self.data / "log"
+
+    @property
+    def inbox(self) -> Path:
+        """Received instances that the archive does not provably have yet."""
+        return self.data / "inbox"
+
+    @property
+    def quarantine(self) -> Path:
+        """Instances about which a person decides."""
+        return self.data / "quarantine"
+
+    @property
+    def cache(self) -> Path:
+        """Images kept ready."""
+        return self.data / "cache"
+
+    @property
+    def archive(self) -> Path:
+        """The managed Orthanc."""
+        return self.data / "orthanc"
+
+    @property
+    def uploads(self) -> Path:
+        """Bodies of requests on their way to the inbox."""
+        return self.data / "uploads"
+
+    @property
+    def counters(self) -> Path:
+        """The receivers' counters, read by /metrics."""
+        return self.data / "counters"
+
+    @property
+    def peers(self) -> Path:
+        """Who may send: the receivers' snapshot of our rows."""
+        return self.data / "peers.json"
+
+    @property
+    def run(self) -> Path:
+        """How the installation was last started; commands with only --data read it."""
+        return self.data / "run.json"
+
+    def make(self) -> None:
+        """Create every folder. Raises ConfigurationError in plain words if the disk says no."""
+        for folder in (self.log, self.inbox, self.quarantine, self.cache, self.archive, self.uploads, self.counters):
+            try:
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                probe = folder / f".write-{os.getpid()}"
+                probe.touch()
+                probe.unlink()
+            except OSError as error:
+                raise ConfigurationError(
+                    f"The data folder {folder} cannot be written ({error.strerror}). "
+                    "Choose another with --data DIR, or give this user the right to write there."
+                ) from error
+
+
+def read_secrets(folders: Folders) -> Secrets:
+    """The secrets of the installation, made if there are none yet."""
+    file = folders.data / "secrets.json"
+    try:
+        return Secrets(**json.loads(file.read_text()))
+    except FileNotFoundError:
+        made = Secrets(*(secrets.token_urlsafe(32) for _ in range(3)))
+    except (ValueError, TypeError) as error:
+        raise ConfigurationError(f"{file} is damaged; restore it from a backup.") from error
+    write_private(file, asdict(made))
+    return made
+
+
+def write_private(file: Path, content: dict[str, Any]) -> None:
+    """Write JSON for this user's eyes only, whole or not at all."""
+    fresh = file.with_suffix(f".{os.getpid()}.tmp")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+        json.dump(content, out, indent=2)
+        out.flush()
+        os.fsync(out.fileno())
+    fresh.replace(file)
+
+
+def remember_start(settings: Settings, config_file: Path | None) -> None:
+    """Keep what `overread up` was told, so that `overread token --data DIR` finds the same installation."""
+    told = {
+        "config": str(config_file.absolute()) if config_file else None,
+        "demo": settings.demo,
+        "http": {"port": settings.http.port},
+        "dicom": {"port": settings.dicom.port, "host": settings.dicom.host},
+        "studies": {"quiet_seconds": settings.studies.quiet_seconds},
+    }
+    write_private(Folders(settings.data).run, told)
+
+
+def open_installation(data: Path) -> Settings:
+    """The settings of an installation that was started before. Raises ConfigurationError if there is none."""
+    run = Folders(data.absolute()).run
+    try:
+        told = json.loads(run.read_text())
+    except OSError as error:
+        raise ConfigurationError(
+            f"There is no installation in {data}. Start one with: overread up --data {data}"
+        ) from error
+    file = told.pop("config")
+    return load_settings(data, Path(file) if file else None, **told)

@@ -1,0 +1,173 @@
+"""Cases: how they begin, what belongs to them, how they are found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session, selectinload
+
+from worklist import lifecycle
+from worklist.access import Viewer, sees_case
+from worklist.models import AuditLine, Case, CaseStudy, Series, Study, now
+from worklist.routing import Routed, StudyFacts
+from worklist.states import CaseState
+
+Route = Callable[[StudyFacts], Routed]
+EDITABLE_BY_REQUESTER = frozenset({CaseState.DRAFT, CaseState.AWAITING_IMAGES, CaseState.READY})
+SETTLED = frozenset({CaseState.SIGNED, CaseState.DELIVERED, CaseState.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True)
+class RequestText:
+    """What the requester writes."""
+
+    reason: str
+    history: str
+    questions: tuple[str, ...]
+    prior_report: str = ""
+    prior_report_author: str = ""
+    prior_report_date: str = ""
+
+
+def visible(session: Session, who: Viewer, states: Iterable[CaseState] = ()) -> Sequence[Case]:
+    """The cases that this person may see, the most pressing first."""
+    wanted = tuple(states)
+    query = (
+        select(Case)
+        .where(sees_case(who), *([Case.state.in_(wanted)] if wanted else []))
+        .order_by(Case.due_at.is_(None), Case.due_at, Case.id)
+        .options(
+            selectinload(Case.studies).selectinload(Study.series),
+            selectinload(Case.site),
+            selectinload(Case.patient),
+            selectinload(Case.reader),
+        )
+    )
+    return session.scalars(query).all()
+
+
+def get(session: Session, who: Viewer, case_id: int) -> Case:
+    """One case. Raises NotFound if there is none or this person may not know of it."""
+    case = session.scalars(select(Case).where(Case.id == case_id, sees_case(who))).one_or_none()
+    if case is None:
+        raise lifecycle.NotFound(f"There is no case {case_id}.")
+    return case
+
+
+def start(session: Session, who: Viewer, text: RequestText) -> Case:
+    """A patient begins a case; images follow."""
+    case = Case(patient_id=who.person_id, state=CaseState.DRAFT)
+    session.add(case)
+    _write(case, text)
+    session.flush()
+    session.add(AuditLine(person_id=who.person_id, action="start", case_id=case.id))
+    return case
+
+
+def change_request(session: Session, case: Case, who: Viewer, text: RequestText) -> None:
+    """Change what the requester wrote, as long as nobody reads the case."""
+    is_requester = case.patient_id == who.person_id or (who.site_id is not None and case.site_id == who.site_id)
+    if not (is_requester or who.oversees):
+        raise lifecycle.NotAllowed("Only whoever asked for this opinion can change the request.")
+    if case.state not in EDITABLE_BY_REQUESTER:
+        raise lifecycle.WrongState("A reader already has this case; the request cannot be changed any more.")
+    _write(case, text)
+    session.add(AuditLine(person_id=who.person_id, action="change request", case_id=case.id))
+
+
+def _write(case: Case, text: RequestText) -> None:
+    for name, value in asdict(text).items():
+        setattr(case, name, list(value) if name == "questions" else value)
+
+
+def save_draft(session: Session, case: Case, who: Viewer, opinion: dict[str, Any]) -> datetime:
+    """Keep what the reader has written so far. Raises NotAllowed, WrongState."""
+    if case.reader_id != who.person_id:
+        raise lifecycle.NotAllowed("Claim this case before you write its opinion.")
+    saved_at = now()
+    changed = session.execute(
+        update(Case)
+        .where(Case.id == case.id, Case.state == CaseState.CLAIMED, Case.reader_id == who.person_id)
+        .values(draft=opinion, draft_at=saved_at)
+        .returning(Case.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    if not changed:
+        raise lifecycle.WrongState("This case is not open for writing: it was signed, released or put on hold.")
+    session.refresh(case)
+    return saved_at
+
+
+def settle(session: Session, quiet: timedelta, until: datetime, route: Route) -> list[int]:
+    """Open a case for every study that was quiet for so long before `until`; answer with the cases' ids.
+
+    `until` is now, or the arrival of the oldest instance that still waits in the inbox: what has not been ingested
+    cannot have been missed.
+    """
+    due = select(Study).where(Study.settled.is_(False), Study.last_at <= until - quiet).order_by(Study.last_at)
+    opened = []
+    for study in session.scalars(due.options(selectinload(Study.series).selectinload(Series.instances))):
+        case = _case_of(session, study)
+        if case is None:
+            continue  # a patient's upload that is not handed in yet
+        study.settled = True
+        if case.state is CaseState.AWAITING_IMAGES:
+            _open(session, case, route)
+            opened.append(case.id)
+    return opened
+
+
+def _case_of(session: Session, study: Study) -> Case | None:
+    owner, _, number = study.origin.partition(":")
+    if owner == "case":
+        case = session.get(Case, int(number))
+        return case if case and case.state is not CaseState.DRAFT else None
+    existing = session.scalars(select(Case).join(CaseStudy).where(CaseStudy.study_id == study.id)).first()
+    if existing is not None:
+        return existing
+    case = Case(site_id=int(number), state=CaseState.AWAITING_IMAGES)
+    session.add(case)
+    session.flush()
+    session.add(CaseStudy(case_id=case.id, study_id=study.id))
+    session.flush()
+    return case
+
+
+def _open(session: Session, case: Case, route: Route) -> None:
+    session.expire(case, ["studies"])
+    routed = route(facts_of(case))
+    lifecycle.open_case(
+        session,
+        case,
+        subspecialty=routed.subspecialty,
+        priority=routed.priority,
+        turnaround_hours=routed.turnaround_hours,
+        due_at=now() + timedelta(hours=routed.turnaround_hours),
+        routed_by=routed.rule,
+        routed_why=routed.why,
+    )
+
+
+def facts_of(case: Case) -> StudyFacts:
+    """What the routing rules may look at: the case's newest study and what the requester wrote."""
+    study = case.studies[-1]
+    series = [each for each in study.series if not each.ours]
+    return StudyFacts(
+        modalities=_distinct(each.modality for each in series),
+        body_parts=_distinct(each.body_part for each in series),
+        study_description=study.description,
+        series_descriptions=_distinct(each.description for each in series),
+        laterality=next((each.laterality for each in series if each.laterality), ""),
+        patient_age_years=study.age_years,
+        patient_sex=study.sex,
+        site=case.site.code if case.site else "",
+        history=" ".join(filter(None, [case.reason, case.history, *case.questions])),
+    )
+
+
+def _distinct(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(value for value in values if value))

@@ -1,0 +1,117 @@
+"""Cases, studies and deliveries as the JSON of the API."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from worklist.access import Viewer
+from worklist.lifecycle import possible
+from worklist.models import Case, Delivery, Report, Series, Study
+from worklist.states import CaseState, Role
+
+Json = dict[str, Any]
+
+
+def _moment(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
+
+
+def summary(case: Case) -> Json:
+    """A case as a line of a list."""
+    return {
+        "id": case.id,
+        "state": case.state,
+        "subspecialty": case.subspecialty,
+        "priority": case.priority,
+        "study_uids": [study.study_uid for study in case.studies],
+        "site": case.site.code if case.site else None,
+        "due_at": _moment(case.due_at),
+        "routed_by": case.routed_by,
+        "routed_why": case.routed_why,
+        "reader": case.reader.display_name if case.reader else None,
+        "created_at": _moment(case.created_at),
+        "ready_at": _moment(case.ready_at),
+    }
+
+
+def whole(case: Case, who: Viewer) -> Json:
+    """Everything that this person may know of a case. What a reader writes is theirs until it is signed."""
+    written = case.draft if _may_read_draft(case, who) else None
+    return summary(case) | {
+        "reason": case.reason,
+        "history": case.history,
+        "questions": case.questions,
+        "prior_report": case.prior_report,
+        "prior_report_author": case.prior_report_author,
+        "prior_report_date": case.prior_report_date,
+        "hold_reason": case.hold_reason,
+        "images_added_at": _moment(case.images_added_at),
+        "signed_at": _moment(case.signed_at),
+        "delivered_at": _moment(case.delivered_at),
+        "opinion": written,
+        "opinion_saved_at": _moment(case.draft_at) if written is not None else None,
+        "studies": [study(each) for each in case.studies],
+        "reports": [report(each) for each in case.reports],
+        "actions": sorted(possible(who, case)),
+    }
+
+
+def _may_read_draft(case: Case, who: Viewer) -> bool:
+    signed = case.state in {CaseState.SIGNED, CaseState.DELIVERED}
+    return signed or (Role.READER in who.roles and case.reader_id in {None, who.person_id})
+
+
+def study(each: Study) -> Json:
+    """A study with its series."""
+    return {
+        "study_uid": each.study_uid,
+        "patient_id": each.patient_id,
+        "patient_name": each.patient_name,
+        "birth_date": each.birth_date,
+        "sex": each.sex,
+        "study_date": each.study_date,
+        "description": each.description,
+        "accession": each.accession,
+        "series": [series(one) for one in each.series],
+    }
+
+
+def series(each: Series) -> Json:
+    """A series with its count."""
+    return {
+        "series_uid": each.series_uid,
+        "modality": each.modality,
+        "number": each.number,
+        "description": each.description,
+        "body_part": each.body_part,
+        "instances": len(each.instances),
+        "ours": each.ours,
+    }
+
+
+def report(each: Report) -> Json:
+    """A signed version, and how far it is."""
+    return {
+        "version": each.version,
+        "state": each.state,
+        "signed_at": _moment(each.signed_at),
+        "signed_by": each.signer.display_name,
+        "sr_uid": each.sr_uid,
+        "pdf_uid": each.pdf_uid,
+        "published_at": _moment(each.published_at),
+        "last_error": each.last_error,
+    }
+
+
+def delivery(each: Delivery) -> Json:
+    """A report's way to one destination."""
+    return {
+        "destination": each.destination,
+        "state": each.state,
+        "attempts": each.attempts,
+        "next_attempt_at": _moment(each.next_attempt_at),
+        "last_error": each.last_error,
+        "proof": each.proof,
+        "proven_at": _moment(each.proven_at),
+    }

@@ -1,0 +1,215 @@
+"""The JSON API of cases, at /api/v1/cases. Errors become problem+json in gateway.errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import flask
+from flask import Blueprint
+from sqlalchemy.orm import Session
+
+from config.database import Database
+from worklist import cases, descriptions, lifecycle
+from worklist.access import Viewer
+from worklist.cases import RequestText
+from worklist.models import Case, Report
+from worklist.states import CaseState
+from worklist.subspecialties import Subspecialty
+
+Json = dict[str, Any]
+REPORT_FILES = {"report.dcm": ("sr", "application/dicom"), "report.pdf": ("pdf", "application/pdf")}
+
+
+class NotSignedIn(Exception):
+    """Nobody is signed in: sign in or send a bearer token."""
+
+
+class Invalid(Exception):
+    """What was sent cannot be used; `problems` say what to change, in plain words."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__(" ".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the API needs from above: who asks, how an opinion is checked, how it is signed."""
+
+    database: Database
+    viewer: Callable[[], Viewer | None]
+    read_opinion: Callable[[Json], Json]
+    sign: Callable[[Session, Viewer, Case], Report]
+
+
+def create_api(desk: Desk) -> Blueprint:
+    """The blueprint with every route below /api/v1/cases."""
+    api = Blueprint("cases", __name__, url_prefix="/api/v1/cases")
+    _add_reading(api, desk)
+    _add_moves(api, desk)
+    _add_writing(api, desk)
+    _add_report(api, desk)
+    return api
+
+
+def _signed_in(desk: Desk) -> Viewer:
+    who = desk.viewer()
+    if who is None:
+        raise NotSignedIn("Sign in, or send a bearer token.")
+    return who
+
+
+def _body() -> Json:
+    given = flask.request.get_json(silent=True)
+    if given is None and not flask.request.get_data(cache=True):
+        return {}
+    if not isinstance(given, dict):
+        raise Invalid("The body must be a JSON object, sent as application/json.")
+    return given
+
+
+def _text(body: Json, name: str, *, required: bool = False) -> str:
+    value = body.get(name, "")
+    if not isinstance(value, str) or (required and not value.strip()):
+        raise Invalid(f"“{name}” must be a text" + (" that is not empty." if required else "."))
+    return value.strip()
+
+
+def request_text(body: Json) -> RequestText:
+    """What a requester wrote, checked. Raises Invalid."""
+    questions = body.get("questions", [])
+    if not isinstance(questions, list) or not all(isinstance(each, str) for each in questions):
+        raise Invalid("“questions” must be a list of texts.")
+    return RequestText(
+        reason=_text(body, "reason"),
+        history=_text(body, "history"),
+        questions=tuple(each.strip() for each in questions if each.strip()),
+        prior_report=_text(body, "prior_report"),
+        prior_report_author=_text(body, "prior_report_author"),
+        prior_report_date=_text(body, "prior_report_date"),
+    )
+
+
+def _add_reading(api: Blueprint, desk: Desk) -> None:
+    @api.get("")
+    def listing() -> Json:
+        states = [part for part in flask.request.args.get("state", "").split(",") if part]
+        unknown = [state for state in states if state not in CaseState.__members__]
+        if unknown:
+            raise Invalid(f"“{unknown[0]}” is not a state. States are: {', '.join(CaseState)}.")
+        with desk.database.reading() as session:
+            found = cases.visible(session, _signed_in(desk), [CaseState(state) for state in states])
+            return {"cases": [descriptions.summary(case) for case in found]}
+
+    @api.get("/<int:case_id>")
+    def one(case_id: int) -> Json:
+        who = _signed_in(desk)
+        with desk.database.reading() as session:
+            return descriptions.whole(cases.get(session, who, case_id), who)
+
+    @api.get("/<int:case_id>/deliveries")
+    def deliveries(case_id: int) -> Json:
+        with desk.database.reading() as session:
+            case = cases.get(session, _signed_in(desk), case_id)
+            return {"deliveries": [descriptions.delivery(each) for report in case.reports for each in report.deliveries]}
+
+
+def _add_moves(api: Blueprint, desk: Desk) -> None:
+    def move(case_id: int, act: Callable[[Session, Case, Viewer], None]) -> Json:
+        who = _signed_in(desk)
+        with desk.database.writing() as session:
+            case = cases.get(session, who, case_id)
+            act(session, case, who)
+            return descriptions.whole(case, who)
+
+    @api.post("/<int:case_id>/claim")
+    def claim(case_id: int) -> Json:
+        return move(case_id, lifecycle.claim)
+
+    @api.post("/<int:case_id>/resume")
+    def resume(case_id: int) -> Json:
+        return move(case_id, lifecycle.resume)
+
+    @api.post("/<int:case_id>/submit")
+    def submit(case_id: int) -> Json:
+        return move(case_id, lifecycle.submit)
+
+    @api.post("/<int:case_id>/withdraw")
+    def withdraw(case_id: int) -> Json:
+        return move(case_id, lifecycle.withdraw)
+
+    @api.post("/<int:case_id>/release")
+    def release(case_id: int) -> Json:
+        reason = _text(_body(), "reason")
+        return move(case_id, lambda session, case, who: lifecycle.release(session, case, who, reason))
+
+    @api.post("/<int:case_id>/hold")
+    def hold(case_id: int) -> Json:
+        reason = _text(_body(), "reason", required=True)
+        return move(case_id, lambda session, case, who: lifecycle.hold(session, case, who, reason))
+
+    @api.post("/<int:case_id>/cancel")
+    def cancel(case_id: int) -> Json:
+        reason = _text(_body(), "reason", required=True)
+        return move(case_id, lambda session, case, who: lifecycle.cancel(session, case, who, reason))
+
+    @api.post("/<int:case_id>/assign")
+    def assign(case_id: int) -> Json:
+        body = _body()
+        subspecialty = _text(body, "subspecialty", required=True)
+        if subspecialty not in set(Subspecialty):
+            raise Invalid(f"“{subspecialty}” is not a subspecialty. They are: {', '.join(Subspecialty)}.")
+        why = _text(body, "why") or "A coordinator decided."
+        return move(case_id, lambda session, case, who: lifecycle.assign(session, case, who, subspecialty, why))
+
+
+def _add_writing(api: Blueprint, desk: Desk) -> None:
+    @api.post("")
+    def start() -> tuple[Json, int]:
+        who, text = _signed_in(desk), request_text(_body())
+        with desk.database.writing() as session:
+            return descriptions.whole(cases.start(session, who, text), who), 201
+
+    @api.put("/<int:case_id>/request")
+    def change_request(case_id: int) -> Json:
+        who, text = _signed_in(desk), request_text(_body())
+        with desk.database.writing() as session:
+            case = cases.get(session, who, case_id)
+            cases.change_request(session, case, who, text)
+            return descriptions.whole(case, who)
+
+    @api.put("/<int:case_id>/opinion")
+    def save_opinion(case_id: int) -> Json:
+        who, opinion = _signed_in(desk), desk.read_opinion(_body())
+        with desk.database.writing() as session:
+            case = cases.get(session, who, case_id)
+            saved_at = cases.save_draft(session, case, who, opinion)
+            return {"opinion": opinion, "saved_at": saved_at.isoformat()}
+
+    @api.post("/<int:case_id>/sign")
+    def sign(case_id: int) -> Json:
+        who = _signed_in(desk)
+        with desk.database.writing() as session:
+            case = cases.get(session, who, case_id)
+            desk.sign(session, who, case)
+            session.expire(case)
+            return descriptions.whole(case, who)
+
+
+def _add_report(api: Blueprint, desk: Desk) -> None:
+    @api.get("/<int:case_id>/<any('report.dcm', 'report.pdf'):name>")
+    def report_file(case_id: int, name: str) -> flask.Response:
+        kind, media_type = REPORT_FILES[name]
+        with desk.database.reading() as session:
+            case = cases.get(session, _signed_in(desk), case_id)
+            published = [report for report in case.reports if report.published_at]
+            if not published:
+                raise lifecycle.NotFound(f"Case {case_id} has no finished report yet.")
+            content = next(file.content for file in published[-1].files if file.kind == kind)
+        download = f"second-opinion-{case_id}.{name.rpartition('.')[2]}"
+        response = flask.Response(content, mimetype=media_type)
+        response.headers["Content-Disposition"] = f'attachment; filename="{download}"'
+        response.headers["Cache-Control"] = "private, no-store"
+        return response
