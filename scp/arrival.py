@@ -1,0 +1,44 @@
+"""What the receiver knows of an object at the door: that it was kept, or that it was refused."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+UPLOAD = "upload"
+"""The sender of an object that came by the browser instead of an association."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One kept instance: whose it is, who sent it, and what it says it is.
+
+    `origin` decides every later right (`site:<id>`, `case:<id>`, `self-test`); it comes from our own peer book or
+    session, never from the object. `sender` is the calling AE title, or `UPLOAD`. The UIDs have been checked for
+    syntax by `scp.screen`. `received_at` is aware and in UTC.
+    """
+
+    origin: str
+    sender: str
+    sop_class_uid: str
+    sop_uid: str
+    study_uid: str
+    series_uid: str
+    transfer_syntax: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One object that was not kept, in words for the coordinator.
+
+    `status` is the DIMSE status that the sender was given. The UIDs are printable, at most 64 characters and
+    otherwise unchecked: show them, never act on them. An unknown one is empty.
+    """
+
+    origin: str
+    sender: str
+    reason: str
+    status: int
+    sop_class_uid: str
+    sop_uid: str
+    study_uid: str
+    received_at: datetime
