@@ -48,7 +48,7 @@ def create_api(desk: Desk) -> Blueprint:
     """The blueprint with every route below /api/v1/cases."""
     api = Blueprint("cases", __name__, url_prefix="/api/v1/cases")
     _add_reading(api, desk)
-    _add_moves(api, desk)
+    _add_acts(api, desk)
     _add_writing(api, desk)
     _add_report(api, desk)
     return api
@@ -113,56 +113,42 @@ def _add_reading(api: Blueprint, desk: Desk) -> None:
     def deliveries(case_id: int) -> Json:
         with desk.database.reading() as session:
             case = cases.get(session, _signed_in(desk), case_id)
-            return {"deliveries": [descriptions.delivery(each) for report in case.reports for each in report.deliveries]}
+            found = [each for report in case.reports for each in report.deliveries]
+            return {"deliveries": [descriptions.delivery(each) for each in found]}
 
 
-def _add_moves(api: Blueprint, desk: Desk) -> None:
-    def move(case_id: int, act: Callable[[Session, Case, Viewer], None]) -> Json:
-        who = _signed_in(desk)
+Act = Callable[[Session, Case, Viewer, Json], None]
+
+
+def _assign(session: Session, case: Case, who: Viewer, body: Json) -> None:
+    subspecialty = _text(body, "subspecialty", required=True)
+    if subspecialty not in set(Subspecialty):
+        raise Invalid(f"“{subspecialty}” is not a subspecialty. They are: {', '.join(Subspecialty)}.")
+    lifecycle.assign(session, case, who, subspecialty, _text(body, "why") or "A coordinator decided.")
+
+
+ACTS: dict[str, Act] = {
+    "claim": lambda session, case, who, _: lifecycle.claim(session, case, who),
+    "resume": lambda session, case, who, _: lifecycle.resume(session, case, who),
+    "submit": lambda session, case, who, _: lifecycle.submit(session, case, who),
+    "withdraw": lambda session, case, who, _: lifecycle.withdraw(session, case, who),
+    "release": lambda session, case, who, body: lifecycle.release(session, case, who, _text(body, "reason")),
+    "hold": lambda session, case, who, body: lifecycle.hold(session, case, who, _text(body, "reason", required=True)),
+    "cancel": lambda session, case, who, body: lifecycle.cancel(
+        session, case, who, _text(body, "reason", required=True)
+    ),
+    "assign": _assign,
+}
+
+
+def _add_acts(api: Blueprint, desk: Desk) -> None:
+    @api.post(f"/<int:case_id>/<any({', '.join(ACTS)}):name>")
+    def act(case_id: int, name: str) -> Json:
+        who, body = _signed_in(desk), _body()
         with desk.database.writing() as session:
             case = cases.get(session, who, case_id)
-            act(session, case, who)
+            ACTS[name](session, case, who, body)
             return descriptions.whole(case, who)
-
-    @api.post("/<int:case_id>/claim")
-    def claim(case_id: int) -> Json:
-        return move(case_id, lifecycle.claim)
-
-    @api.post("/<int:case_id>/resume")
-    def resume(case_id: int) -> Json:
-        return move(case_id, lifecycle.resume)
-
-    @api.post("/<int:case_id>/submit")
-    def submit(case_id: int) -> Json:
-        return move(case_id, lifecycle.submit)
-
-    @api.post("/<int:case_id>/withdraw")
-    def withdraw(case_id: int) -> Json:
-        return move(case_id, lifecycle.withdraw)
-
-    @api.post("/<int:case_id>/release")
-    def release(case_id: int) -> Json:
-        reason = _text(_body(), "reason")
-        return move(case_id, lambda session, case, who: lifecycle.release(session, case, who, reason))
-
-    @api.post("/<int:case_id>/hold")
-    def hold(case_id: int) -> Json:
-        reason = _text(_body(), "reason", required=True)
-        return move(case_id, lambda session, case, who: lifecycle.hold(session, case, who, reason))
-
-    @api.post("/<int:case_id>/cancel")
-    def cancel(case_id: int) -> Json:
-        reason = _text(_body(), "reason", required=True)
-        return move(case_id, lambda session, case, who: lifecycle.cancel(session, case, who, reason))
-
-    @api.post("/<int:case_id>/assign")
-    def assign(case_id: int) -> Json:
-        body = _body()
-        subspecialty = _text(body, "subspecialty", required=True)
-        if subspecialty not in set(Subspecialty):
-            raise Invalid(f"“{subspecialty}” is not a subspecialty. They are: {', '.join(Subspecialty)}.")
-        why = _text(body, "why") or "A coordinator decided."
-        return move(case_id, lambda session, case, who: lifecycle.assign(session, case, who, subspecialty, why))
 
 
 def _add_writing(api: Blueprint, desk: Desk) -> None:

@@ -1,0 +1,85 @@
+"""Is this the same patient as in the study's other instances, and have we seen this instance before?"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass, field
+
+from orthanc.header import InstanceHeader
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from scp.arrival import Arrival
+from worklist.models import Instance, Study
+
+
+class Contradiction(Exception):
+    """The object says something else than its study, or than an earlier object with its UID. A person decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """It fits. `archive_id` is set when we already have exactly this instance."""
+
+    archive_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Patient:
+    patient_id: str
+    issuer: str
+    name: str
+
+
+@dataclass(slots=True)
+class Identities:
+    """Checks a batch; remembers what it let pass, so that two contradicting objects in one batch are seen too."""
+
+    session: Session
+    _patients: dict[tuple[str, str], _Patient] = field(default_factory=dict)
+
+    def check(self, arrival: Arrival, header: InstanceHeader, sha256: str) -> Verdict:
+        """Raises Contradiction, which names the attribute, never its values: reasons are shown and logged."""
+        if header.sop_uid != arrival.sop_uid or header.study_uid != arrival.study_uid:
+            raise Contradiction("The object's identifiers are not those under which it was sent.")
+        self._same_patient(arrival, header)
+        return self._same_content(arrival, sha256)
+
+    def _same_patient(self, arrival: Arrival, header: InstanceHeader) -> None:
+        key = (arrival.origin, arrival.study_uid)
+        known = self._patients.get(key) or self._known_patient(*key)
+        here = _Patient(header.patient_id, header.issuer, header.patient_name)
+        if known is None:
+            self._patients[key] = here
+            return
+        for said, first, what in (
+            (here.patient_id, known.patient_id, "Patient ID"),
+            (here.issuer, known.issuer, "Issuer of Patient ID"),
+            (_plain(here.name), _plain(known.name), "Patient's Name"),
+        ):
+            if said != first:
+                raise Contradiction(f"Its {what} is not that of the other images of the same study.")
+
+    def _known_patient(self, origin: str, study_uid: str) -> _Patient | None:
+        study = self.session.scalars(
+            select(Study).where(Study.origin == origin, Study.study_uid == study_uid)
+        ).one_or_none()
+        return _Patient(study.patient_id, study.issuer, study.patient_name) if study else None
+
+    def _same_content(self, arrival: Arrival, sha256: str) -> Verdict:
+        earlier = self.session.execute(
+            select(Instance.sha256, Instance.archive_id, Study.study_uid)
+            .join(Study, Study.id == Instance.study_id)
+            .where(Study.origin == arrival.origin, Instance.sop_uid == arrival.sop_uid)
+        ).first()
+        if earlier is None:
+            return Verdict()
+        if earlier.sha256 != sha256:
+            raise Contradiction("An instance with the same SOP Instance UID but other content is already here.")
+        return Verdict(earlier.archive_id)
+
+
+def _plain(name: str) -> str:
+    """A person name without what two systems may write differently: case, empty components at the end, spaces."""
+    first_group = unicodedata.normalize("NFC", name).split("=")[0]
+    return "^".join(part.strip() for part in first_group.split("^")).rstrip("^ ").casefold()

@@ -1,0 +1,135 @@
+"""Studies, series and instances: recorded as they are archived."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from worklist.models import Case, CaseStudy, Instance, Series, Study
+from worklist.states import CaseState
+
+WAITING = frozenset({CaseState.DRAFT, CaseState.AWAITING_IMAGES})
+
+
+@dataclass(frozen=True, slots=True)
+class StudyText:
+    """What an instance says of its patient and study: decoded text, "" where it says nothing."""
+
+    study_uid: str
+    patient_id: str
+    issuer: str
+    patient_name: str
+    birth_date: str
+    sex: str
+    age_years: float | None
+    study_date: str
+    study_time: str
+    accession: str
+    study_id: str
+    description: str
+    referring: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesText:
+    """What an instance says of its series."""
+
+    series_uid: str
+    modality: str
+    number: int | None
+    description: str
+    body_part: str
+    laterality: str
+    series_date: str
+    series_time: str
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceFacts:
+    """The instance itself: what it says, how it came, and under which name the archive has it."""
+
+    sop_uid: str
+    sop_class_uid: str
+    transfer_syntax: str
+    number: int | None
+    rows: int
+    columns: int
+    frames: int
+    size: int
+    sha256: str
+    archive_id: str
+    sender: str
+    received_at: datetime
+
+
+def record(
+    session: Session, origin: str, study: StudyText, series: SeriesText, facts: InstanceFacts, *, ours: bool = False
+) -> None:
+    """Write down one archived instance; again for the same instance changes nothing. `ours`: a report we wrote."""
+    known = _study(session, origin, study, facts.received_at)
+    row = _series(session, known, series, ours=ours)
+    seen = session.scalars(select(Instance.id).where(Instance.study_id == known.id, Instance.sop_uid == facts.sop_uid))
+    if seen.first() is not None:
+        return
+    session.add(Instance(study_id=known.id, series_id=row.id, **{name: getattr(facts, name) for name in _NAMES}))
+    known.version += 1
+    row.version += 1
+    if not ours:
+        _arrived(session, known, facts.received_at)
+    session.flush()
+
+
+_NAMES = tuple(InstanceFacts.__dataclass_fields__)
+
+
+def _study(session: Session, origin: str, text: StudyText, received_at: datetime) -> Study:
+    found = session.scalars(
+        select(Study).where(Study.origin == origin, Study.study_uid == text.study_uid)
+    ).one_or_none()
+    if found is not None:
+        return found
+    made = Study(
+        origin=origin,
+        first_at=received_at,
+        last_at=received_at,
+        settled=False,
+        version=0,
+        **{name: getattr(text, name) for name in StudyText.__dataclass_fields__},
+    )
+    session.add(made)
+    session.flush()
+    owner, _, number = origin.partition(":")
+    if owner == "case":
+        session.add(CaseStudy(case_id=int(number), study_id=made.id))
+    return made
+
+
+def _series(session: Session, study: Study, text: SeriesText, *, ours: bool) -> Series:
+    found = session.scalars(
+        select(Series).where(Series.study_id == study.id, Series.series_uid == text.series_uid)
+    ).one_or_none()
+    if found is None:
+        found = Series(
+            study_id=study.id,
+            ours=ours,
+            version=0,
+            **{name: getattr(text, name) for name in SeriesText.__dataclass_fields__},
+        )
+        session.add(found)
+        session.flush()
+    return found
+
+
+def _arrived(session: Session, study: Study, received_at: datetime) -> None:
+    study.last_at = max(study.last_at, received_at)
+    if study.settled:
+        of_this_study = select(CaseStudy.case_id).where(CaseStudy.study_id == study.id)
+        session.execute(
+            update(Case)
+            .where(Case.id.in_(of_this_study), Case.state.not_in(WAITING))
+            .values(images_added_at=received_at)
+            .execution_options(synchronize_session=False)
+        )
