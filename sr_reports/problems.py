@@ -1,0 +1,97 @@
+"""What prevents signing, in words that the reader can act on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sr_reports.errors import Unreportable
+from sr_reports.opinion import Concordance, Opinion, ReportContent
+from sr_reports.prose import unprintable
+from sr_reports.reference import patient_and_study
+
+REQUIRED = {
+    "impression": "The impression is empty: say first what the reader of the report must know.",
+    "findings": "The findings are empty.",
+}
+
+
+def opinion_problems(opinion: Opinion, questions: tuple[str, ...] = (), first_report: str = "") -> tuple[str, ...]:
+    """What is missing or wrong in what the reader wrote; empty when it can be signed. Takes well under a millisecond."""
+    return tuple([*_missing(opinion, questions, first_report), *_unprintable(_written(opinion))])
+
+
+def problems(content: ReportContent) -> tuple[str, ...]:
+    """What prevents a report from this content: `opinion_problems`, and what is wrong around the opinion.
+
+    Whether every letter has a glyph is known only to `sr_reports.pdf.build_pdf`; try that too before signing.
+    """
+    prior = content.prior_report.text if content.prior_report else ""
+    found = list(opinion_problems(content.opinion, content.request.questions, prior))
+    found += [*_unprintable(_around(content)), *_circumstances(content)]
+    return tuple(found)
+
+
+def refuse_problems(content: ReportContent) -> None:
+    """Raise Unreportable with everything that `problems` finds."""
+    if found := problems(content):
+        raise Unreportable(" ".join(found))
+
+
+def _missing(opinion: Opinion, questions: tuple[str, ...], first_report: str) -> Iterator[str]:
+    for field, sentence in REQUIRED.items():
+        if not getattr(opinion, field).strip():
+            yield sentence
+    answered = {each.question.strip() for each in opinion.answers if each.answer.strip()}
+    for question in (*questions, *(each.question for each in opinion.answers)):
+        if question.strip() and question.strip() not in answered:
+            answered.add(question.strip())  # named once
+            yield f"A question has no answer: {question.strip()}"
+    if opinion.concordance is None:
+        yield "Agreement with the first report is not chosen: agree, minor difference, major difference or not provided."
+    if opinion.concordance is Concordance.NOT_PROVIDED and first_report.strip():
+        yield "A first report was provided: say whether the second opinion agrees with it."
+
+
+def _circumstances(content: ReportContent) -> Iterator[str]:
+    if not content.signer.name.replace("^", "").strip():
+        yield "The reader's name is missing from their account."
+    if content.signed_at.tzinfo is None:
+        yield "The time of signing has no time zone."
+    if content.version > 1 and content.predecessor is None:
+        yield "A later version must name the report that it replaces."
+    try:
+        study = str(patient_and_study(content.reference).StudyInstanceUID)
+    except Unreportable as error:
+        yield str(error)
+        return
+    if not any(each.study_uid == study for each in content.evidence):
+        yield "There is no image of the study that is reported on."
+
+
+def _written(opinion: Opinion) -> Iterator[tuple[str, str]]:
+    yield "findings", opinion.findings
+    yield "impression", opinion.impression
+    yield "recommendations", opinion.recommendations
+    yield "comment on the first report", opinion.concordance_comment
+    for each in opinion.answers:
+        yield "question", each.question
+        yield "answer", each.answer
+
+
+def _around(content: ReportContent) -> Iterator[tuple[str, str]]:
+    request, signer, prior = content.request, content.signer, content.prior_report
+    yield "request", "\n".join((request.case_number, request.requested_by, request.reason, *request.questions))
+    yield "history", request.history
+    yield (
+        "reader's details",
+        "\n".join((signer.name, signer.display_name, signer.title, signer.organization, signer.registration_number)),
+    )
+    yield "descriptions of the series", "\n".join(each.description for each in content.series)
+    if prior:
+        yield "first report", "\n".join((prior.text, prior.author, prior.date, prior.source))
+
+
+def _unprintable(texts: Iterator[tuple[str, str]]) -> Iterator[str]:
+    for name, text in texts:
+        if bad := unprintable(text):
+            yield f"The {name} contains characters that cannot be printed: {', '.join(bad)}. Remove them."
