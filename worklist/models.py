@@ -315,8 +315,10 @@ class Report(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     case_id: Mapped[int] = mapped_column(ForeignKey("case.id"))
     version: Mapped[int]
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"))  # into which it goes
     state: Mapped[ReportState] = mapped_column(default=ReportState.SIGNED)
     content: Mapped[dict[str, Any]]
+    reference: Mapped[bytes] = mapped_column(LargeBinary)  # the header of one image: patient and study, as received
     signer_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
     signed_at: Mapped[datetime]
     sr_uid: Mapped[str] = mapped_column(String(64), unique=True)
@@ -329,6 +331,7 @@ class Report(Base):
     last_error: Mapped[str] = mapped_column(Text, default="")
     published_at: Mapped[datetime | None]
     case: Mapped[Case] = relationship(back_populates="reports")
+    study: Mapped[Study] = relationship()
     signer: Mapped[Person] = relationship()
     files: Mapped[list[ReportFile]] = relationship(back_populates="report")
     deliveries: Mapped[list[Delivery]] = relationship(back_populates="report", order_by="Delivery.id")

@@ -1,0 +1,57 @@
+"""Rows that are due: any number of workers share them, and a killed one loses nothing.
+
+There is no queue. What must be done is a query for rows (`state`, `next_attempt_at`); a worker claims one by a lease,
+and a lease that ran out means that its holder died.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, and_, or_, select, update
+
+from config.database import Database
+from worklist.models import Delivery, Report, now
+from worklist.states import DeliveryState, ReportState
+
+LEASE = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The rows of one table that wait in one state, and the pauses between attempts."""
+
+    database: Database
+    table: type[Report] | type[Delivery]
+    state: ReportState | DeliveryState
+    first_pause: float
+    longest_pause: float
+
+    def claim(self) -> int | None:
+        """Take one due row for two minutes; None if there is none. No two workers get the same."""
+        query = select(self.table.id).where(self._waiting()).order_by(self.table.next_attempt_at).limit(1)
+        with self.database.reading() as session:
+            if session.scalar(query) is None:
+                return None
+        with self.database.writing() as session:
+            row = session.scalar(query.with_for_update(skip_locked=True))
+            if row is not None:
+                lease = {"lease_until": now() + LEASE, "attempts": self.table.attempts + 1}
+                session.execute(update(self.table).where(self.table.id == row).values(**lease))
+            return row
+
+    def put_off(self, row: int, error: str, state: ReportState | DeliveryState | None = None) -> None:
+        """It did not work; try again after a pause that doubles each time, or leave it in another state."""
+        with self.database.writing() as session:
+            attempts = session.scalars(select(self.table.attempts).where(self.table.id == row)).one()
+            pause = min(self.first_pause * 2 ** max(0, attempts - 1), self.longest_pause)
+            values = {"last_error": error, "lease_until": None, "next_attempt_at": now() + timedelta(seconds=pause)}
+            if state is not None:
+                values["state"] = state
+            session.execute(update(self.table).where(self.table.id == row).values(**values))
+
+    def _waiting(self) -> ColumnElement[bool]:
+        moment = now()
+        free = or_(self.table.lease_until.is_(None), self.table.lease_until < moment)
+        return and_(self.table.state == self.state, self.table.next_attempt_at <= moment, free)

@@ -1,0 +1,109 @@
+"""What an exception means to whoever asked: one table from exception to HTTP status (RFC 9457 for programs)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import flask
+import orjson
+import structlog
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException
+
+from orthanc.errors import ArchiveUnavailable, NotInArchive
+from sr_reports.errors import InvalidOpinion, Unreportable
+from worklist.lifecycle import NotAllowed, NotFound, WrongState
+from worklist.routes import Invalid, NotSignedIn
+
+log = structlog.get_logger()
+
+# exception -> status, title; the detail is the exception's own sentence
+STATUSES: dict[type[Exception], tuple[int, str]] = {
+    Invalid: (400, "What was sent cannot be used"),
+    InvalidOpinion: (400, "What was sent cannot be used"),
+    Unreportable: (422, "The report cannot be made like this"),
+    NotSignedIn: (401, "You are not signed in"),
+    NotAllowed: (403, "You cannot do this"),
+    NotFound: (404, "Not found"),
+    NotInArchive: (404, "Not found"),
+    WrongState: (409, "Somebody was faster"),
+    ArchiveUnavailable: (503, "The image archive does not answer"),
+    OperationalError: (503, "The database does not answer"),
+}
+TITLES = {
+    400: "What was sent cannot be used",
+    401: "You are not signed in",
+    403: "You cannot do this",
+    404: "Not found",
+    405: "Not possible here",
+    413: "Too large",
+    429: "Too many attempts",
+    500: "Something went wrong on our side",
+}
+DETAILS = {
+    404: "There is nothing here, or nothing that you may see.",
+    405: "This address does not take that kind of request.",
+    413: "What was sent is larger than this installation takes.",
+    429: "Wait a minute, then try again.",
+    500: "The error was noted. Try again; if it comes back, tell your coordinator when it happened.",
+}
+RETRY_AFTER = "5"
+Page = Callable[[int, str, str], str]
+
+
+def answer_errors(app: flask.Flask, page: Page) -> None:
+    """Let every error of the application be answered from the tables above; `page` renders one for people."""
+    for kind in STATUSES:
+        app.register_error_handler(kind, lambda error: _known(error, page))
+    app.register_error_handler(HTTPException, lambda error: _http(error, page))
+    app.register_error_handler(Exception, lambda error: _unknown(error, page))
+
+
+def _known(error: Exception, page: Page) -> flask.Response:
+    status, title = next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+    detail = "Try again in a moment." if isinstance(error, OperationalError) else str(error)
+    if status == 503:
+        log.warning("unavailable", error=type(error).__name__)
+    return _answer(page, status, title, detail, problems=list(getattr(error, "problems", ())))
+
+
+def _http(error: HTTPException, page: Page) -> flask.Response:
+    if error.response is not None and isinstance(error.response, flask.Response):
+        return error.response
+    status = error.code or 500
+    if status < 400:
+        return flask.make_response(error.get_response())
+    detail = DETAILS.get(status) or error.description or ""
+    return _answer(page, status, TITLES.get(status, error.name), detail)
+
+
+def _unknown(error: Exception, page: Page) -> flask.Response:
+    log.error("unexpected error", path=flask.request.url_rule and flask.request.url_rule.rule, exc_info=error)
+    return _answer(page, 500, TITLES[500], DETAILS[500])
+
+
+def _answer(page: Page, status: int, title: str, detail: str, problems: list[str] | None = None) -> flask.Response:
+    if _asked_by_program():
+        response = _problem(status, title, detail, problems)
+    elif status == 401:
+        return flask.make_response(flask.redirect(flask.url_for("security.login", next=flask.request.full_path)))
+    else:
+        response = flask.make_response(page(status, title, detail), status)
+    if status == 503:
+        response.headers["Retry-After"] = RETRY_AFTER
+    if status == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="overread"'
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _asked_by_program() -> bool:
+    path = flask.request.path
+    return path.startswith(("/api/", "/dicom-web", "/health", "/metrics")) or flask.request.is_json
+
+
+def _problem(status: int, title: str, detail: str, problems: list[str] | None) -> flask.Response:
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    if problems:
+        body["problems"] = problems
+    return flask.Response(orjson.dumps(body), status, content_type="application/problem+json")
