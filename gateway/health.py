@@ -110,5 +110,3 @@ def _check(part: str, question: Callable[[], str], vital: bool) -> Check:  # noq
         return Check(part, True, question(), vital)
     except Exception as error:  # noqa: BLE001  # whatever it is, this part does not work, and its words say why
         return Check(part, False, str(error) or type(error).__name__, vital)
-
-

@@ -14,6 +14,7 @@ import structlog
 from orthanc.archive import Archive
 from orthanc.cache import ReadCache
 from orthanc.errors import ArchiveRefused, ArchiveUnavailable, Unreadable
+from gateway.headers import series_text, study_text
 from orthanc.header import InstanceHeader, read_header
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -27,6 +28,7 @@ from worklist.models import Pulse, Trouble, now
 
 log = structlog.get_logger()
 BATCH = 48
+BATCH_BYTES = 64 << 20
 SELF_TEST = "self-test"
 
 
@@ -77,7 +79,7 @@ class Ingest:
 
     def step(self) -> bool:
         """Carry one batch; True if there may be more at once. Raises ArchiveUnavailable: try again later."""
-        entries = self.inbox.waiting(BATCH)
+        entries = _bounded(self.inbox.waiting(BATCH))
         if not entries:
             return False
         understood, rejected = _part(self._pool.map(self._take, entries))
@@ -138,14 +140,26 @@ class Ingest:
             return error
         return Archived(taken, archive_id)
 
-    def _write(self, archived: Iterable[Archived], rejected: Iterable[Rejected]) -> None:
+    def _write(self, archived: Sequence[Archived], rejected: Sequence[Rejected]) -> None:
         """Rows for what the archive has, and for what is kept aside: one transaction."""
-        kept = [(each, self.inbox.set_aside(each.entry, self.quarantine)) for each in rejected]
         with self.database.writing() as session:
             for one in archived:
                 _record(session, one)
-            for aside, file in kept:
-                _note_quarantine(session, aside, file)
+            for aside in rejected:
+                _note_quarantine(session, aside)
+        for aside in rejected:
+            self.inbox.set_aside(aside.entry, self.quarantine)
+
+
+def _bounded(entries: list[Entry]) -> list[Entry]:
+    """The first entries that fit into memory together; always at least one."""
+    total, taken = 0, []
+    for entry in entries:
+        total += entry.size
+        if taken and total > BATCH_BYTES:
+            break
+        taken.append(entry)
+    return taken
 
 
 def _part(outcomes: Iterator[Taken | Rejected]) -> tuple[list[Taken], list[Rejected]]:
@@ -186,7 +200,7 @@ def _facts(one: Archived) -> InstanceFacts:
     )
 
 
-def _note_quarantine(session: Session, aside: Rejected, file: Path) -> None:
+def _note_quarantine(session: Session, aside: Rejected) -> None:
     arrival = aside.entry.arrival
     log.warning("quarantined", sender=arrival.sender, sop_uid=arrival.sop_uid, reason=aside.reason)
     if session.scalars(select(Trouble.id).where(Trouble.key == aside.entry.key)).first() is None:
@@ -199,7 +213,7 @@ def _note_quarantine(session: Session, aside: Rejected, file: Path) -> None:
                 sop_uid=arrival.sop_uid,
                 study_uid=arrival.study_uid,
                 key=aside.entry.key,
-                file=file.name,
+                file=aside.entry.key,
                 received_at=arrival.received_at,
             )  # fmt: skip
         )

@@ -68,13 +68,21 @@ class Folders:
         return self.data / "peers.json"
 
     @property
+    def run_folder(self) -> Path:
+        """Signs of running parts, gone when they are."""
+        return self.data / "run"
+
+    @property
     def run(self) -> Path:
         """How the installation was last started; commands with only --data read it."""
         return self.data / "run.json"
 
     def make(self) -> None:
         """Create every folder. Raises ConfigurationError in plain words if the disk says no."""
-        for folder in (self.log, self.inbox, self.quarantine, self.cache, self.archive, self.uploads, self.counters):
+        for folder in (
+            self.log, self.inbox, self.quarantine, self.cache, self.archive, self.uploads, self.counters,
+            self.run_folder,
+        ):  # fmt: skip
             try:
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
                 probe = folder / f".write-{os.getpid()}"

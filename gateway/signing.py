@@ -179,5 +179,3 @@ def _deliveries(session: Session, case: Case, report: Report) -> list[Delivery]:
     ]
     portal = [] if peers and case.patient_id is None else [Delivery(report_id=report.id, destination=PORTAL)]
     return [*to_peers, *portal]
-
-

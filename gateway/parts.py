@@ -1,0 +1,52 @@
+"""Everything that the processes of one installation are built from, made out of its settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from config.database import Database, connect
+from config.settings import Settings
+from gateway.installation import Folders, Secrets, read_secrets
+from orthanc.archive import Archive
+from orthanc.cache import ReadCache
+from scp.inbox import Inbox
+from scp.sender import Sender
+from worklist.routing import Routing, load_rules
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The pieces, connected to nothing yet."""
+
+    settings: Settings
+    folders: Folders
+    secrets: Secrets
+    database: Database
+    archive: Archive
+    cache: ReadCache
+    inbox: Inbox
+    sender: Sender
+    routing: Routing
+
+
+def build_parts(settings: Settings) -> Parts:
+    """Build them; no connection is opened and nothing listens. Raises RuleFileError for a mistake in the rules."""
+    folders = Folders(settings.data)
+    archive = Archive(
+        settings.archive.url,
+        settings.archive.username,
+        settings.archive.password.get_secret_value(),
+        connections=settings.archive.connections,
+        timeout=settings.archive.timeout,
+    )
+    return Parts(
+        settings=settings,
+        folders=folders,
+        secrets=read_secrets(folders),
+        database=connect(settings.database_url),
+        archive=archive,
+        cache=ReadCache(folders.cache, settings.cache.max_bytes, archive),
+        inbox=Inbox(folders.inbox),
+        sender=Sender(settings.dicom.ae_title, settings.delivery.timeout),
+        routing=load_rules(settings.routing_file),
+    )

@@ -1,0 +1,160 @@
+"""What a patient uploads: a DICOM file, or a zip of a CD. By the same door as everything else: screen, then inbox."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from config.database import Database
+from gateway.portal.services import Outcome, UploadVerdict
+from scp.arrival import UPLOAD, Arrival
+from scp.inbox import Inbox
+from scp.part10 import NotDicom, split_part10
+from scp.reasons import Reason, Unacceptable
+from scp.screen import Identity, screen
+from worklist import cases, lifecycle
+from worklist.access import Viewer
+from worklist.models import Instance, Study
+from worklist.states import CaseState
+
+TAKES_IMAGES = frozenset({CaseState.DRAFT, CaseState.AWAITING_IMAGES})
+MOST_ENTRIES = 20_000
+MOST_BYTES = 20 << 30  # unpacked, of one zip
+MOST_RATIO = 200  # unpacked to packed, of one entry
+PIECE = 1 << 20
+NO_IMAGE = "not a DICOM image"
+
+
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """Takes uploaded files into the inbox on behalf of a case."""
+
+    database: Database
+    inbox: Inbox
+    folder: Path  # for entries of a zip on their way
+
+    def keep(self, who: Viewer, case_id: int, file: Path, name: str) -> list[UploadVerdict]:
+        """Keep one file, or every file of a zip; one verdict each. Durable on return.
+
+        Raises NotFound, NotAllowed, WrongState; OSError when the disk says no (nothing was kept of that file).
+        """
+        with self.database.reading() as session:
+            _allow(cases.get(session, who, case_id).patient_id, who)
+            if cases.get(session, who, case_id).state not in TAKES_IMAGES:
+                raise lifecycle.WrongState("This request was handed in; its images cannot be changed any more.")
+        if zipfile.is_zipfile(file):
+            return list(self._zip(case_id, file))
+        return [self._file(case_id, file, name)]
+
+    def _zip(self, case_id: int, file: Path) -> Iterator[UploadVerdict]:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+                problem = _too_much(entries)
+                if problem:
+                    yield UploadVerdict(file.name, Outcome.REFUSED, problem)
+                    return
+                for entry in entries:
+                    yield self._entry(case_id, archive, entry)
+        except zipfile.BadZipFile:
+            yield UploadVerdict(
+                file.name, Outcome.REFUSED, "the zip file is damaged; make it again and upload it again"
+            )
+
+    def _entry(self, case_id: int, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> UploadVerdict:
+        name = entry.filename
+        with NamedTemporaryFile(dir=self.folder) as unpacked:
+            try:
+                with archive.open(entry) as packed:
+                    left = entry.file_size
+                    while piece := packed.read(min(PIECE, left + 1)):
+                        left -= len(piece)
+                        if left < 0:
+                            return UploadVerdict(name, Outcome.REFUSED, "it is larger than the zip file says")
+                        unpacked.write(piece)
+            except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
+                locked = "it is protected by a password" if "password" in str(error) else "it is damaged in the zip"
+                return UploadVerdict(name, Outcome.REFUSED, locked)
+            unpacked.flush()
+            return self._file(case_id, Path(unpacked.name), name)
+
+    def _file(self, case_id: int, file: Path, name: str) -> UploadVerdict:
+        try:
+            with _mapped(file) as data:
+                transfer_syntax, dataset = split_part10(data)
+                try:
+                    identity = screen(dataset, transfer_syntax)
+                    if self._known(case_id, identity, dataset):
+                        return UploadVerdict(name, Outcome.KNOWN)
+                    self.inbox.put(_arrival(case_id, identity, transfer_syntax), dataset)
+                finally:
+                    dataset.release()
+        except NotDicom:
+            return UploadVerdict(name, Outcome.SKIPPED, NO_IMAGE)
+        except Unacceptable as error:
+            if error.reason is Reason.DIRECTORY:
+                return UploadVerdict(name, Outcome.SKIPPED, "the CD's table of contents")
+            return UploadVerdict(name, Outcome.REFUSED, error.sentence)
+        return UploadVerdict(name, Outcome.STORED)
+
+    def _known(self, case_id: int, identity: Identity, dataset: memoryview) -> bool:
+        with self.database.reading() as session:
+            sha256 = _known_digest(session, f"case:{case_id}", identity.sop_uid)
+        return sha256 is not None and sha256 == hashlib.sha256(dataset).hexdigest()
+
+
+def _allow(owner: int | None, who: Viewer) -> None:
+    if owner != who.person_id:
+        raise lifecycle.NotAllowed("Only the patient whose request this is can add images to it.")
+
+
+def _known_digest(session: Session, origin: str, sop_uid: str) -> str | None:
+    query = select(Instance.sha256).join(Study, Study.id == Instance.study_id)
+    return session.scalars(query.where(Study.origin == origin, Instance.sop_uid == sop_uid)).first()
+
+
+def _arrival(case_id: int, identity: Identity, transfer_syntax: str) -> Arrival:
+    return Arrival(
+        origin=f"case:{case_id}",
+        sender=UPLOAD,
+        sop_class_uid=identity.sop_class_uid,
+        sop_uid=identity.sop_uid,
+        study_uid=identity.study_uid,
+        series_uid=identity.series_uid,
+        transfer_syntax=transfer_syntax,
+        received_at=datetime.now(UTC),
+    )
+
+
+def _too_much(entries: list[zipfile.ZipInfo]) -> str:
+    """Why a zip is not even opened: "" if it may be."""
+    if len(entries) > MOST_ENTRIES:
+        return f"the zip holds more than {MOST_ENTRIES:,} files; split it"
+    if sum(entry.file_size for entry in entries) > MOST_BYTES:
+        return "the zip holds more than 20 GB; split it"
+    if any(entry.file_size > MOST_RATIO * max(entry.compress_size, 1024) for entry in entries):
+        return "the zip is packed in a way that only harmful files are"
+    return ""
+
+
+@contextmanager
+def _mapped(file: Path) -> Iterator[memoryview]:
+    """The file's bytes without reading them all; an empty file is no DICOM file."""
+    if file.stat().st_size == 0:
+        raise NotDicom("This file is empty.")
+    with file.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        view = memoryview(mapped)
+        try:
+            yield view
+        finally:
+            view.release()
