@@ -30,7 +30,7 @@ def parse_text(fields: Mapping[str, object], name: str, wrong: dict[str, str], p
         return ""
     if len(value) > LONGEST:
         wrong[path or name] = f"is too long: {len(value):,} characters, at most {LONGEST:,} fit"
-    return value.replace("\r\n", "\n").replace("\r", "\n").expandtabs(4)
+    return value.replace("\r\n", "\n").replace("\r", "\n").replace("\ufeff", "").expandtabs(4)
 
 
 def parse_choice(fields: Mapping[str, object], name: str, choices: Sequence[str], wrong: dict[str, str]) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from sr_reports.errors import Unreportable
 from sr_reports.opinion import Concordance, Opinion, ReportContent
-from sr_reports.prose import unprintable
+from sr_reports.prose import clean, unprintable
 from sr_reports.reference import patient_and_study
 
 REQUIRED = {
@@ -16,7 +16,7 @@ REQUIRED = {
 
 
 def opinion_problems(opinion: Opinion, questions: tuple[str, ...] = (), first_report: str = "") -> tuple[str, ...]:
-    """What is missing or wrong in what the reader wrote; empty when it can be signed. Takes well under a millisecond."""
+    """What is missing or wrong in what the reader wrote; empty when it can be signed."""
     return tuple([*_missing(opinion, questions, first_report), *_unprintable(_written(opinion))])
 
 
@@ -27,7 +27,7 @@ def problems(content: ReportContent) -> tuple[str, ...]:
     """
     prior = content.prior_report.text if content.prior_report else ""
     found = list(opinion_problems(content.opinion, content.request.questions, prior))
-    found += [*_unprintable(_around(content)), *_circumstances(content)]
+    found += [*_unprintable((name, clean(text)) for name, text in _around(content)), *_circumstances(content)]
     return tuple(found)
 
 
@@ -47,7 +47,7 @@ def _missing(opinion: Opinion, questions: tuple[str, ...], first_report: str) ->
             answered.add(question.strip())  # named once
             yield f"A question has no answer: {question.strip()}"
     if opinion.concordance is None:
-        yield "Agreement with the first report is not chosen: agree, minor difference, major difference or not provided."
+        yield "Agreement with the first report is not chosen."
     if opinion.concordance is Concordance.NOT_PROVIDED and first_report.strip():
         yield "A first report was provided: say whether the second opinion agrees with it."
 
@@ -91,7 +91,7 @@ def _around(content: ReportContent) -> Iterator[tuple[str, str]]:
         yield "first report", "\n".join((prior.text, prior.author, prior.date, prior.source))
 
 
-def _unprintable(texts: Iterator[tuple[str, str]]) -> Iterator[str]:
+def _unprintable(texts: Iterable[tuple[str, str]]) -> Iterator[str]:
     for name, text in texts:
         if bad := unprintable(text):
             yield f"The {name} contains characters that cannot be printed: {', '.join(bad)}. Remove them."

@@ -1,10 +1,11 @@
-"""A reader's free text, taken apart: what cannot be printed in it, its paragraphs and lists, its script and direction."""
+"""Free text, taken apart: what cannot be printed in it, its paragraphs and lists, its script and direction."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from dataclasses import dataclass
+from typing import NamedTuple
 
 _LIST_LINE = re.compile(r"^\s*(?:[-*•–]|(\d{1,2})[.)])\s+(?=\S)")
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Co", "Cn"})  # controls, lone surrogates, private use, unassigned
@@ -36,38 +37,61 @@ class Block:
     rtl: bool
 
 
+class _Run(NamedTuple):
+    listed: bool
+    lines: list[str]
+    marks: list[str]
+
+
 def unprintable(text: str) -> tuple[str, ...]:
     """The characters of `text` that no report can carry, as people can look them up: "U+0007"."""
-    bad = {char for char in text if char != "\n" and (char in _DECEIVING or unicodedata.category(char) in _UNPRINTABLE)}
+    found = set("".join(text.split()).replace("\ufeff", ""))
+    bad = {char for char in found if char in _DECEIVING or unicodedata.category(char) in _UNPRINTABLE}
     return tuple(f"U+{ord(char):04X}" for char in sorted(bad))
 
 
+def clean(text: str) -> str:
+    """`text` with LF line ends, blanks for tabs, and without control characters and byte order marks."""
+    lines = "\n".join(line.expandtabs(4).rstrip() for line in text.splitlines())
+    return "".join(char for char in lines if char == "\n" or (char != "\ufeff" and unicodedata.category(char) != "Cc"))
+
+
+def one_line(text: str) -> str:
+    """`clean` text in one line, with single blanks."""
+    return " ".join(clean(text).split())
+
+
 def paragraphs(text: str) -> tuple[str, ...]:
-    """What blank lines divide, without blanks at the ends of lines. Lines within a paragraph end in LF."""
-    lines = "\n".join(line.rstrip() for line in text.splitlines())
-    return tuple(part.strip("\n") for part in re.split(r"\n{2,}", lines) if part.strip())
+    """What blank lines divide, cleaned. Lines within a paragraph end in LF."""
+    return tuple(part.strip("\n") for part in re.split(r"\n{2,}", clean(text)) if part.strip())
 
 
 def blocks(text: str) -> tuple[Block, ...]:
     """Paragraphs and lists in reading order. Lines that start with "- ", "* ", "•" or "1. " are a list."""
-    found: list[tuple[bool, list[str], list[str]]] = []
+    found: list[_Run] = []
     for paragraph in paragraphs(text):
-        previous: bool | None = None
-        for line in paragraph.split("\n"):
-            mark = _LIST_LINE.match(line)
-            continues = previous and not mark and line.startswith(" ")  # a wrapped line of the item above
-            if continues:
-                found[-1][1][-1] += " " + line.strip()
-                continue
-            if previous is not bool(mark):
-                found.append((bool(mark), [], []))
-            found[-1][1].append(line[mark.end() :] if mark else line.strip())
-            found[-1][2].append((mark.group(1) or "") if mark else "")
-            previous = bool(mark)
-    return tuple(
-        Block(tuple(lines), tuple(marks) if listed else (), language("\n".join(lines)), right_to_left("\n".join(lines)))
-        for listed, lines, marks in found
-    )
+        found.extend(_runs(paragraph))
+    return tuple(_block(run) for run in found)
+
+
+def _runs(paragraph: str) -> list[_Run]:
+    """The paragraph as runs of lines that are all items of a list, or all not."""
+    runs: list[_Run] = []
+    for line in paragraph.split("\n"):
+        mark = _LIST_LINE.match(line)
+        if runs and runs[-1].listed and not mark and line.startswith(" "):  # a wrapped line of the item above
+            runs[-1].lines[-1] += " " + line.strip()
+            continue
+        if not runs or runs[-1].listed is not bool(mark):
+            runs.append(_Run(bool(mark), [], []))
+        runs[-1].lines.append(line[mark.end() :] if mark else line.strip())
+        runs[-1].marks.append((mark.group(1) or "") if mark else "")
+    return runs
+
+
+def _block(run: _Run) -> Block:
+    text = "\n".join(run.lines)
+    return Block(tuple(run.lines), tuple(run.marks) if run.listed else (), language(text), right_to_left(text))
 
 
 def language(text: str) -> str:

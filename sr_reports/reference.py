@@ -20,22 +20,63 @@ from pydicom.valuerep import PersonName
 from sr_reports.errors import Unreportable
 
 PATIENT = (
-    "PatientName PatientID IssuerOfPatientID IssuerOfPatientIDQualifiersSequence TypeOfPatientID PatientBirthDate "
-    "PatientBirthTime PatientBirthDateInAlternativeCalendar PatientDeathDateInAlternativeCalendar "
-    "PatientAlternativeCalendar PatientSex QualityControlSubject OtherPatientIDsSequence OtherPatientNames EthnicGroup "
-    "PatientComments PatientSpeciesDescription PatientSpeciesCodeSequence PatientBreedDescription "
-    "PatientBreedCodeSequence BreedRegistrationSequence ResponsiblePerson ResponsiblePersonRole "
-    "ResponsibleOrganization PatientIdentityRemoved DeidentificationMethod DeidentificationMethodCodeSequence"
-).split()
+    "PatientName",
+    "PatientID",
+    "IssuerOfPatientID",
+    "IssuerOfPatientIDQualifiersSequence",
+    "TypeOfPatientID",
+    "PatientBirthDate",
+    "PatientBirthTime",
+    "PatientBirthDateInAlternativeCalendar",
+    "PatientDeathDateInAlternativeCalendar",
+    "PatientAlternativeCalendar",
+    "PatientSex",
+    "QualityControlSubject",
+    "OtherPatientIDsSequence",
+    "OtherPatientNames",
+    "EthnicGroup",
+    "PatientComments",
+    "PatientSpeciesDescription",
+    "PatientSpeciesCodeSequence",
+    "PatientBreedDescription",
+    "PatientBreedCodeSequence",
+    "BreedRegistrationSequence",
+    "ResponsiblePerson",
+    "ResponsiblePersonRole",
+    "ResponsibleOrganization",
+    "PatientIdentityRemoved",
+    "DeidentificationMethod",
+    "DeidentificationMethodCodeSequence",
+)
 STUDY = (
-    "StudyInstanceUID StudyDate StudyTime ReferringPhysicianName ReferringPhysicianIdentificationSequence "
-    "ConsultingPhysicianName ConsultingPhysicianIdentificationSequence StudyID AccessionNumber "
-    "IssuerOfAccessionNumberSequence StudyDescription PhysiciansOfRecord PhysiciansOfRecordIdentificationSequence "
-    "RequestingService RequestingServiceCodeSequence ProcedureCodeSequence"
-).split()
+    "StudyInstanceUID",
+    "StudyDate",
+    "StudyTime",
+    "ReferringPhysicianName",
+    "ReferringPhysicianIdentificationSequence",
+    "ConsultingPhysicianName",
+    "ConsultingPhysicianIdentificationSequence",
+    "StudyID",
+    "AccessionNumber",
+    "IssuerOfAccessionNumberSequence",
+    "StudyDescription",
+    "PhysiciansOfRecord",
+    "PhysiciansOfRecordIdentificationSequence",
+    "RequestingService",
+    "RequestingServiceCodeSequence",
+    "ProcedureCodeSequence",
+)
 TYPE_2 = (
-    "PatientName PatientID PatientBirthDate PatientSex StudyDate StudyTime ReferringPhysicianName StudyID AccessionNumber"
-).split()
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "ReferringPhysicianName",
+    "StudyID",
+    "AccessionNumber",
+)
 IDENTITY = frozenset({"PatientName", "PatientID", "IssuerOfPatientID", "AccessionNumber", "StudyInstanceUID"})
 LEGAL = {  # a value that does not match is left out; identifiers are not judged
     "PatientSex": re.compile(r"[MFO]"),
@@ -116,9 +157,11 @@ def _element(source: Dataset, keyword: str) -> DataElement | None:
             element = _in_unicode(source[keyword])
             value = "" if element.value is None else str(element.value)
         except (ValueError, TypeError, LookupError, AttributeError, NotImplementedError):
-            return _unusable(keyword)
+            _refuse_identity(keyword)
+            return None
     if LOST in value:
-        return _unusable(keyword)
+        _refuse_identity(keyword)
+        return None
     legal = LEGAL.get(keyword)
     return element if legal is None or legal.fullmatch(value.strip()) else None
 
@@ -142,7 +185,7 @@ def _item_in_unicode(item: Dataset) -> Dataset:
     return copy
 
 
-def _unusable(keyword: str) -> None:
+def _refuse_identity(keyword: str) -> None:
     if keyword in IDENTITY:
         raise Unreportable(
             f"The {dictionary_description(keyword)} in the images cannot be decoded with the character set that they "

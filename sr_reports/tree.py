@@ -20,6 +20,7 @@ from highdicom.sr import (
 
 from sr_reports import codes
 from sr_reports.opinion import ReportContent, Signer
+from sr_reports.prose import one_line
 from sr_reports.sections import Role, Section, SectionName, sections
 from sr_reports.values import crlf, person_name
 
@@ -51,12 +52,12 @@ def _reader(signer: Signer) -> Iterator[ContentItem]:
     yield CodeContentItem(codes.OBSERVER_TYPE, codes.PERSON, CONTEXT)
     yield PnameContentItem(codes.PERSON_NAME, person_name(signer.name), CONTEXT)
     if signer.organization:
-        yield TextContentItem(codes.ORGANIZATION, signer.organization, CONTEXT)
+        yield TextContentItem(codes.ORGANIZATION, one_line(signer.organization), CONTEXT)
     yield CodeContentItem(codes.ROLE_IN_ORGANIZATION, codes.CONSULTANT, CONTEXT)
     yield CodeContentItem(codes.ROLE_IN_PROCEDURE, codes.READER, CONTEXT)
     if signer.registration_number:
         registration = ", ".join(part for part in (signer.registration_number, signer.registration_body) if part)
-        yield TextContentItem(codes.REGISTRATION, registration, CONTEXT)
+        yield TextContentItem(codes.REGISTRATION, one_line(registration), CONTEXT)
 
 
 def _section(section: Section, content: ReportContent, *, coded: bool) -> ContainerContentItem:

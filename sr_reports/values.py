@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sr_reports.prose import one_line
+
 
 def short(text: str) -> str:
     """Text for SH, at most 16 characters."""
@@ -25,4 +27,4 @@ def crlf(text: str) -> str:
 
 
 def _line(text: str, length: int) -> str:
-    return " ".join(text.replace("\\", "/").split())[:length].rstrip()
+    return one_line(text).replace("\\", "/")[:length].rstrip()
