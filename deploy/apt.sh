@@ -46,8 +46,13 @@ require_root() {
     sudo -n true 2>/dev/null || [ -t 0 ] || die "Installing $* needs root, and sudo asks for a password: run 'sudo deploy/apt.sh run' and 'sudo deploy/apt.sh test' first."
 }
 
+# Quiet when it works; otherwise what apt-get said.
 apt() {
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 "$@"
+    local said
+    if ! said=$(as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 "$@" 2>&1); then
+        say "$said"
+        return 1
+    fi
 }
 
 remove_policy() {
@@ -86,12 +91,12 @@ install() {
     for service in "${services[@]}"; do
         [ -n "$(installed_packages "$service")" ] || fresh+=("$service")
     done
-    say "Installing Debian packages: $*"
+    say "Installing Debian packages (a minute or so): $*"
     apt update || say "apt-get update had trouble; trying with the package lists that are there."
     unknown=$(without_candidate "$@")
     [ -z "$unknown" ] || die "This system's package sources have no ${unknown% }. Overread is made for Debian 12; install them another way and run this again, or check /etc/apt and the network."
     hold_services
-    apt install --yes --no-install-recommends "$@" >/dev/null || die "apt-get could not install $*; its message is above."
+    apt install --yes --no-install-recommends "$@" || die "apt-get could not install $*; its message is above."
     for service in "${fresh[@]}"; do
         [ -z "$(installed_packages "$service")" ] || keep_off "$service"
     done
