@@ -1,0 +1,98 @@
+"""Opening an association with a peer, and saying in two kinds of error why there is none."""
+
+import contextlib
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pynetdicom import AE, _config, evt
+from pynetdicom.association import Association
+from pynetdicom.events import Event
+from pynetdicom.presentation import PresentationContext
+
+from scp.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+
+_MAX_PDU = 131_072
+_REJECTED_PERMANENT = 1
+_REJECTIONS: dict[tuple[int, int], str] = {
+    (1, 2): "does not support the application context",
+    (1, 3): "does not know our AE title {calling}",
+    (1, 7): "is not called {called}",
+    (2, 2): "does not support our version of the protocol",
+    (3, 1): "is too busy just now",
+    (3, 2): "has reached its limit of associations",
+}
+
+
+class PeerUnavailable(Exception):  # noqa: N818 - it names what the peer is
+    """The peer cannot be reached or has no room just now: try again later."""
+
+
+class PeerRefused(Exception):  # noqa: N818 - it says what the peer did
+    """The peer will go on refusing: a person must look at its or our settings, or at the object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A peer's application entity; `calling_ae_title` is how we call ourselves to it, if not as usual."""
+
+    ae_title: str
+    host: str
+    port: int
+    calling_ae_title: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.ae_title}@{self.host}:{self.port}"
+
+
+@contextlib.contextmanager
+def associated(
+    endpoint: Endpoint, calling: str, timeout: float, contexts: list[PresentationContext]
+) -> Iterator[Association]:
+    """Hold an established association, released at the end; raise PeerUnavailable or PeerRefused if there is none.
+
+    `timeout` in seconds is for the connection, for its negotiation, and for each answer.
+    """
+    _config.LOG_HANDLER_LEVEL = "none"
+    try:
+        ae = AE(calling)
+        ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
+        ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+        ae.connection_timeout = ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = timeout
+        association = ae.associate(
+            endpoint.host,
+            endpoint.port,
+            contexts,
+            endpoint.ae_title,
+            _MAX_PDU,
+            evt_handlers=[(evt.EVT_CONN_OPEN, _send_at_once)],
+        )
+    except OSError as error:
+        raise PeerUnavailable(f"{endpoint.host} cannot be found: {error.strerror}") from error
+    except ValueError as error:
+        raise PeerRefused(f"{endpoint} cannot be called: {error}") from error
+    if not association.is_established:
+        raise _why_not(association, endpoint, calling)
+    try:
+        yield association
+    finally:
+        if association.is_established:
+            association.release()
+
+
+def _send_at_once(event: Event) -> None:
+    """Turn Nagle's algorithm off, which costs 40 ms for each message."""
+    wrapped = event.assoc.dul.socket
+    if wrapped is not None and wrapped.socket is not None:
+        wrapped.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _why_not(association: Association, endpoint: Endpoint, calling: str) -> Exception:
+    answer = association.acceptor.primitive
+    if answer is None:
+        return PeerUnavailable(f"{endpoint} does not answer.")
+    if not answer.result:
+        return PeerRefused(f"{endpoint} takes none of what we offer.")
+    why = _REJECTIONS.get((answer.result_source or 0, answer.diagnostic or 0), "rejects the association")
+    words = f"{endpoint} {why}.".format(calling=calling, called=endpoint.ae_title)
+    return PeerRefused(words) if answer.result == _REJECTED_PERMANENT else PeerUnavailable(words)
