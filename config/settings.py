@@ -5,7 +5,9 @@ Only this package reads the environment. Everything else is handed a `Settings`.
 
 from __future__ import annotations
 
+import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -127,6 +129,13 @@ class Settings(BaseSettings):
         files = TomlConfigSettingsSource(settings_cls, toml_file=list(cls.files), deep_merge=True)
         return init_settings, env_settings, files
 
+    def with_archive(self, url: str, username: str, password: str) -> Settings:
+        """The same settings with another archive."""
+        archive = self.archive.model_copy(
+            update={"url": url, "username": username, "password": SecretStr(password)}
+        )
+        return self.model_copy(update={"archive": archive})
+
     @property
     def public_url(self) -> str:
         """The address under which people reach us, without a slash at its end."""
@@ -179,3 +188,18 @@ def _in_plain_words(error: ValidationError, file: Path | None) -> str:
     where = f"in {file} or the environment" if file else "in the environment or on the command line"
     lines = [f"  [{'.'.join(str(part) for part in each['loc'])}] {each['msg']}" for each in error.errors()]
     return "\n".join([f"The configuration has a mistake ({where}):", *lines])
+
+
+def environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """The environment for a child process: ours, with `extra` on top."""
+    return {**os.environ, **extra}
+
+
+def tell_children(data: Path) -> None:
+    """Let processes that this one starts know the data folder (OVERREAD_DATA)."""
+    os.environ["OVERREAD_DATA"] = str(data)
+
+
+def data_folder_of_this_process() -> Path:
+    """The data folder that a parent process told this one."""
+    return Path(os.environ["OVERREAD_DATA"])

@@ -126,6 +126,11 @@ def remember_start(settings: Settings, config_file: Path | None) -> None:
         "http": {"port": settings.http.port},
         "dicom": {"port": settings.dicom.port, "host": settings.dicom.host},
         "studies": {"quiet_seconds": settings.studies.quiet_seconds},
+        "archive": {
+            "url": settings.archive.url,
+            "username": settings.archive.username,
+            "password": settings.archive.password.get_secret_value(),
+        },
     }
     write_private(Folders(settings.data).run, told)
 

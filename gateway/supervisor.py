@@ -45,6 +45,7 @@ class _Child:
     started: float
     pause: float = 0.2
     again_at: float = 0.0
+    once: bool = False
 
 
 class StartFailed(Exception):
@@ -88,6 +89,10 @@ class Supervisor:
                 raise StartFailed(f"{names} did not start within {patience:.0f} s; see {self.log_folder}.")
             time.sleep(0.05)
 
+    def run_once(self, part: Part) -> None:
+        """Start a part that ends by itself; it is stopped with the others, and not started again."""
+        self._children.append(_Child(part, self._spawn(part), time.monotonic(), once=True))
+
     def watch(self) -> None:
         """Keep every part alive until somebody asks us to stop."""
         while not self._stopping:
@@ -103,7 +108,7 @@ class Supervisor:
                     child.process, child.started, child.again_at = self._spawn(child.part), moment, 0.0
                 continue
             code = child.process.poll()
-            if code is None:
+            if code is None or (child.once and code == 0):
                 continue
             child.pause = 0.2 if moment - child.started > LONGEST_PAUSE else min(child.pause * 2, LONGEST_PAUSE)
             child.again_at = moment + child.pause

@@ -24,13 +24,14 @@ from scp.reasons import Reason, Unacceptable
 from scp.screen import Identity, screen
 from worklist import cases, lifecycle
 from worklist.access import Viewer
-from worklist.models import Instance, Study
+from worklist.models import Case, Instance, Study
 from worklist.states import CaseState
 
 TAKES_IMAGES = frozenset({CaseState.DRAFT, CaseState.AWAITING_IMAGES})
 MOST_ENTRIES = 20_000
 MOST_BYTES = 20 << 30  # unpacked, of one zip
-MOST_RATIO = 200  # unpacked to packed, of one entry
+MOST_RATIO = 200  # unpacked to packed; more is a bomb, unless it is small anyway
+HARMLESS = 64 << 20
 PIECE = 1 << 20
 NO_IMAGE = "not a DICOM image"
 
@@ -49,20 +50,18 @@ class Uploads:
         Raises NotFound, NotAllowed, WrongState; OSError when the disk says no (nothing was kept of that file).
         """
         with self.database.reading() as session:
-            _allow(cases.get(session, who, case_id).patient_id, who)
-            if cases.get(session, who, case_id).state not in TAKES_IMAGES:
-                raise lifecycle.WrongState("This request was handed in; its images cannot be changed any more.")
+            _allow(cases.get(session, who, case_id), who)
         if zipfile.is_zipfile(file):
-            return list(self._zip(case_id, file))
+            return list(self._zip(case_id, file, name))
         return [self._file(case_id, file, name)]
 
-    def _zip(self, case_id: int, file: Path) -> Iterator[UploadVerdict]:
+    def _zip(self, case_id: int, file: Path, name: str) -> Iterator[UploadVerdict]:
         try:
             with zipfile.ZipFile(file) as archive:
                 entries = [entry for entry in archive.infolist() if not entry.is_dir()]
                 problem = _too_much(entries)
                 if problem:
-                    yield UploadVerdict(file.name, Outcome.REFUSED, problem)
+                    yield UploadVerdict(name, Outcome.REFUSED, problem)
                     return
                 for entry in entries:
                     yield self._entry(case_id, archive, entry)
@@ -113,9 +112,11 @@ class Uploads:
         return sha256 is not None and sha256 == hashlib.sha256(dataset).hexdigest()
 
 
-def _allow(owner: int | None, who: Viewer) -> None:
-    if owner != who.person_id:
+def _allow(case: Case, who: Viewer) -> None:
+    if case.patient_id != who.person_id:
         raise lifecycle.NotAllowed("Only the patient whose request this is can add images to it.")
+    if case.state not in TAKES_IMAGES:
+        raise lifecycle.WrongState("This request is already being read; images cannot be added to it any more.")
 
 
 def _known_digest(session: Session, origin: str, sop_uid: str) -> str | None:
@@ -140,9 +141,11 @@ def _too_much(entries: list[zipfile.ZipInfo]) -> str:
     """Why a zip is not even opened: "" if it may be."""
     if len(entries) > MOST_ENTRIES:
         return f"the zip holds more than {MOST_ENTRIES:,} files; split it"
-    if sum(entry.file_size for entry in entries) > MOST_BYTES:
+    total = sum(entry.file_size for entry in entries)
+    if total > MOST_BYTES:
         return "the zip holds more than 20 GB; split it"
-    if any(entry.file_size > MOST_RATIO * max(entry.compress_size, 1024) for entry in entries):
+    packed = sum(entry.compress_size for entry in entries)
+    if total > MOST_RATIO * packed + HARMLESS:
         return "the zip is packed in a way that only harmful files are"
     return ""
 

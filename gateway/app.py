@@ -1,0 +1,112 @@
+"""The web application: the only place that puts its pieces together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dicomweb.blueprint
+import flask
+import orjson
+from flask.json.provider import JSONProvider
+from sqlalchemy.orm import Session
+
+import dicomweb.services
+from config.settings import Settings
+from gateway import assets, metrics, openapi
+from gateway.accounts.security import protect
+from gateway.accounts.sessions import viewer
+from gateway.errors import answer_errors
+from gateway.health import Health
+from gateway.parts import Parts, build_parts
+from gateway.portal.errors import render_error
+from gateway.portal.pages import create_portal
+from gateway.portal.services import PortalServices
+from gateway.reports import content_to_show
+from gateway.signing import Signing
+from gateway.uploads import Uploads
+from sr_reports.opinion import Opinion
+from sr_reports.pdf import build_pdf
+from sr_reports.sections import Section, sections
+from worklist.models import Case
+from worklist.routes import Desk, create_api
+
+# Nothing but our own files may run in our pages (CSP 3); the viewer has a policy of its own in gateway.assets.
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+        "form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class OrjsonProvider(JSONProvider):
+    """JSON by orjson: fast, UTF-8, moments as ISO 8601."""
+
+    def dumps(self, obj: Any, **kwargs: Any) -> str:
+        """Write compact JSON."""
+        del kwargs
+        return orjson.dumps(obj).decode()
+
+    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
+        """Read JSON."""
+        del kwargs
+        return orjson.loads(s)
+
+
+def create_app(settings: Settings) -> flask.Flask:
+    """Build the application of one installation. Raises AssetsMissing, RuleFileError, ConfigurationError."""
+    return assemble(build_parts(settings))
+
+
+def assemble(parts: Parts) -> flask.Flask:
+    """Build the application out of given parts."""
+    settings = parts.settings
+    app = flask.Flask("gateway", static_folder=None)
+    app.json = OrjsonProvider(app)
+    app.config["MAX_CONTENT_LENGTH"] = settings.http.max_upload_bytes
+    app.config["TRUSTED_HOSTS"] = None
+    protect(app, parts.database, settings, parts.secrets)
+    answer_errors(app, render_error)
+    _add_pages(app, parts)
+    app.register_blueprint(dicomweb.blueprint.create_blueprint(_dicomweb(parts)))
+    health = Health(settings, parts.database, parts.archive, parts.inbox, parts.sender)
+    app.register_blueprint(metrics.create_blueprint(health, parts.folders.counters))
+    app.register_blueprint(openapi.create_blueprint())
+    app.after_request(_add_headers)
+    assets.mount(app, settings.assets)
+    return app
+
+
+def _add_pages(app: flask.Flask, parts: Parts) -> None:
+    signing = Signing(parts.cache)
+    uploads = Uploads(parts.database, parts.inbox, parts.folders.uploads)
+
+    def preview(session: Session, case: Case) -> tuple[Section, ...]:
+        return sections(content_to_show(session, case, signing))
+
+    def preview_pdf(session: Session, case: Case) -> bytes:
+        return build_pdf(content_to_show(session, case, signing), draft=not case.reports)
+
+    app.register_blueprint(
+        create_portal(PortalServices(settings=parts.settings, database=parts.database, sign=signing.sign,
+                                     keep_upload=uploads.keep, preview=preview, preview_pdf=preview_pdf))
+    )  # fmt: skip
+    app.register_blueprint(create_api(Desk(parts.database, viewer, _read_opinion, signing.sign)))
+
+
+def _read_opinion(body: dict[str, Any]) -> dict[str, Any]:
+    return dict(Opinion.from_json(body).to_json())
+
+
+def _dicomweb(parts: Parts) -> dicomweb.services.Services:
+    raise NotImplementedError
+
+
+def _add_headers(response: flask.Response) -> flask.Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response

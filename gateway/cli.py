@@ -1,0 +1,126 @@
+"""The `overread` command. What goes wrong is said in one sentence; the exit code is then not 0."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from config.settings import load_settings
+from gateway import administration
+from gateway.logs import write_structured_logs
+
+app = typer.Typer(
+    name="overread",
+    help="The imaging gateway for radiology second opinions.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.add_typer(administration.person, name="person")
+app.add_typer(administration.site, name="site")
+
+Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of the installation.")]
+
+
+class Part(StrEnum):
+    """What `overread serve` can run."""
+
+    DICOM = "dicom"
+    WEB = "web"
+    WORKER = "worker"
+
+
+@app.command()
+def up(
+    data: Data,
+    http: Annotated[int | None, typer.Option(help="Port of the web pages, API and DICOMweb.")] = None,
+    dicom: Annotated[int | None, typer.Option(help="Port of the DICOM receiver.")] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Add demo people, a demo hospital and demo studies.")] = False,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings of your own (TOML).")] = None,
+) -> None:
+    """Start everything on this machine and keep it running until Ctrl-C."""
+    from gateway import up as starting  # noqa: PLC0415
+
+    given: dict[str, object] = {"http": {"port": http}} if http else {}
+    given |= {"demo": True, "studies": {"quiet_seconds": 5.0}} if demo else {}
+    receiver = ({"port": dicom} if dicom else {}) | ({"host": "127.0.0.1"} if demo else {})
+    given |= {"dicom": receiver} if receiver else {}
+    starting.run(starting.Start(data, config, given))
+
+
+@app.command()
+def serve(
+    part: Annotated[Part, typer.Argument(help="Which part.")],
+    data: Data,
+    name: Annotated[str, typer.Option("--part", metavar="NAME", help="Its name in logs and counters.")] = "",
+) -> None:
+    """Run one part of an installation in the foreground, as `up` does for all."""
+    from gateway import processes, web  # noqa: PLC0415
+    from gateway.installation import open_installation  # noqa: PLC0415
+
+    write_structured_logs()
+    settings = open_installation(data)
+    if part is Part.DICOM:
+        processes.serve_dicom(settings, name or "receiver-1")
+    elif part is Part.WORKER:
+        processes.serve_worker(settings, name or "worker")
+    else:
+        web.serve_web(settings)
+
+
+@app.command()
+def doctor(data: Data) -> None:
+    """Check the installation, with a real C-ECHO and a real C-STORE, and say what to do about each finding."""
+    from gateway.doctor import examine, show  # noqa: PLC0415
+
+    raise typer.Exit(show(examine(data)))
+
+
+@app.command()
+def token(email: Annotated[str, typer.Argument(help="E-mail address of the person.")], data: Data) -> None:
+    """Print a bearer token that acts as this person in API and DICOMweb, for 90 days."""
+    typer.echo(administration.make_token(data, email))
+
+
+@app.command()
+def route(
+    paths: Annotated[list[Path], typer.Argument(metavar="FILE-OR-FOLDER...", help="DICOM files or folders.")],
+    rules: Annotated[Path | None, typer.Option(metavar="FILE", help="Rules to try (default: those in force).")] = None,
+    data: Annotated[Path | None, typer.Option(metavar="DIR", help="Installation whose rules to use.")] = None,
+    site: Annotated[str, typer.Option(help="Code of the site that would send it.")] = "",
+    history: Annotated[str, typer.Option(help="History that a requester would write.")] = "",
+) -> None:
+    """Explain where a study would go, and why. Nothing is sent."""
+    from gateway.routing_trial import explain_paths  # noqa: PLC0415
+
+    if rules is None:
+        rules = administration.settings_of(data).routing_file if data else load_settings(Path()).routing_file
+    explain_paths(paths, rules, site, history)
+
+
+@app.command(hidden=True, name="send-demo")
+def send_demo(data: Data, name: Annotated[str, typer.Option("--part", hidden=True)] = "demo") -> None:
+    """Send the synthetic studies of the demonstration through the front door."""
+    from gateway.demo import send_demo_studies  # noqa: PLC0415
+
+    write_structured_logs()
+    del name
+    settings = administration.settings_of(data)
+    with administration.database_of(settings) as database:
+        send_demo_studies(settings, database)
+
+
+def main() -> None:
+    """Run the command; an expected error becomes one sentence and exit code 1."""
+    try:
+        app(standalone_mode=True)
+    except administration.EXPECTED as error:
+        sys.stderr.write(f"overread: {error}\n")
+        sys.exit(1)
+
+

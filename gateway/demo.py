@@ -1,0 +1,77 @@
+"""`--demo`: the people and the site of a first look, and synthetic studies sent through the front door."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select
+from worklist.subspecialties import Subspecialty
+
+from config.database import Database
+from config.settings import Settings
+from gateway.accounts.people import NewPerson, add_person
+from gateway.demo_studies import demo_studies
+from gateway.sites import Receiver, put_site
+from scp.sender import Endpoint, Sender
+from worklist.models import Person, Site, Study
+from worklist.states import Role
+
+PASSWORD = "demo"  # noqa: S105  # printed on the first page: a demonstration has no secrets
+SITE = "DEMO_HOSPITAL"
+SENDER = "DEMO_PACS"
+RECEIVER = "DEMO_PACS@127.0.0.1:11113"
+
+PEOPLE: tuple[NewPerson, ...] = (
+    NewPerson("patient@demo.example", "Pat Sample", (Role.PATIENT,)),
+    NewPerson(
+        "reader@demo.example",
+        "Dr. Nora Example",
+        (Role.READER,),
+        dicom_name="Example^Nora^^Dr.",
+        title="Consultant Neuroradiologist",
+        organization="Overread Demo Readers",
+        registration_number="DEMO-1001",
+        registration_body="Demo Medical Council",
+        subspecialties=(Subspecialty.NEURORADIOLOGY,),
+    ),
+    NewPerson(
+        "chest@demo.example",
+        "Dr. Theo Example",
+        (Role.READER,),
+        dicom_name="Example^Theo^^Dr.",
+        title="Consultant Thoracic Radiologist",
+        organization="Overread Demo Readers",
+        registration_number="DEMO-1002",
+        registration_body="Demo Medical Council",
+        subspecialties=(Subspecialty.THORACIC,),
+    ),
+    NewPerson("coordinator@demo.example", "Cora Example", (Role.COORDINATOR,)),
+    NewPerson("admin@demo.example", "Ada Example", (Role.ADMIN,)),
+    NewPerson("hospital@demo.example", "Hana Example", (Role.SITE,)),
+)
+
+
+def add_demo_people(database: Database) -> None:
+    """Make the demo's people and site, once; a password that was changed since stays changed."""
+    with database.writing() as session:
+        site = session.scalars(select(Site).where(Site.code == SITE)).one_or_none()
+        if site is None:
+            site = put_site(session, SITE, "Demo Hospital", [SENDER], [Receiver.parse(RECEIVER)])
+        known = set(session.scalars(select(Person.email)))
+        for each in PEOPLE:
+            if each.email not in known:
+                person = add_person(session, each, PASSWORD)
+                person.site_id = site.id if Role.SITE in each.roles else None
+
+
+def send_demo_studies(settings: Settings, database: Database) -> int:
+    """Send the synthetic studies by C-STORE, as a hospital would; 0 if there are studies already."""
+    with database.reading() as session:
+        if session.scalar(select(func.count(Study.id))):
+            return 0
+    dicom = settings.dicom
+    ours = Endpoint(dicom.ae_title, "127.0.0.1", dicom.port, SENDER)
+    sender = Sender(SENDER, settings.delivery.timeout)
+    sent = 0
+    for study in demo_studies(str(settings.data)):
+        sender.send(ours, study.instances)
+        sent += len(study.instances)
+    return sent

@@ -1,0 +1,192 @@
+"""/api/openapi.json: the JSON API described (OpenAPI 3.1). A test compares it with the routes there are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flask
+from worklist.subspecialties import Subspecialty
+
+from worklist.routes import ACTS
+from worklist.states import CaseState, DeliveryState
+
+Json = dict[str, Any]
+TEXT: Json = {"type": "string"}
+MOMENT: Json = {"type": ["string", "null"], "format": "date-time"}
+
+
+def _object(required: list[str], **properties: Json) -> Json:
+    return {"type": "object", "properties": properties, "required": required}
+
+
+def _array(of: Json) -> Json:
+    return {"type": "array", "items": of}
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+SUMMARY: Json = {
+    "id": {"type": "integer"},
+    "state": {"enum": [str(each) for each in CaseState]},
+    "subspecialty": {"enum": [str(each) for each in Subspecialty]},
+    "priority": {"enum": ["routine", "urgent", "stat"]},
+    "study_uids": _array(TEXT),
+    "site": {"type": ["string", "null"], "description": "code of the site; null for a patient's own request"},
+    "due_at": MOMENT,
+    "routed_by": {"type": "string", "description": "name of the routing rule"},
+    "routed_why": {"type": "string", "description": "what of the study matched"},
+    "reader": {"type": ["string", "null"]},
+    "created_at": MOMENT,
+    "ready_at": MOMENT,
+}
+REQUEST: Json = {
+    "reason": TEXT,
+    "history": TEXT,
+    "questions": _array(TEXT),
+    "prior_report": TEXT,
+    "prior_report_author": TEXT,
+    "prior_report_date": TEXT,
+}
+SCHEMAS: Json = {
+    "CaseSummary": _object(list(SUMMARY), **SUMMARY),
+    "Case": _object(
+        [*SUMMARY, *REQUEST],
+        **SUMMARY,
+        **REQUEST,
+        hold_reason=TEXT,
+        images_added_at=MOMENT,
+        signed_at=MOMENT,
+        delivered_at=MOMENT,
+        opinion={"oneOf": [_ref("Opinion"), {"type": "object", "maxProperties": 0}, {"type": "null"}]},
+        opinion_saved_at=MOMENT,
+        studies=_array({"type": "object"}),
+        reports=_array({"type": "object"}),
+        actions=_array(TEXT),
+    ),
+    "Request": _object([], **REQUEST),
+    "Opinion": _object(
+        [],
+        findings=TEXT,
+        impression=TEXT,
+        recommendations=TEXT,
+        answers=_array(_object(["question", "answer"], question=TEXT, answer=TEXT)),
+        concordance={"enum": ["agree", "minor", "major", "not_provided", None]},
+        concordance_comment=TEXT,
+    ),
+    "Delivery": _object(
+        ["destination", "state", "attempts"],
+        destination=TEXT,
+        state={"enum": [str(each) for each in DeliveryState]},
+        attempts={"type": "integer"},
+        next_attempt_at=MOMENT,
+        last_error=TEXT,
+        proof=TEXT,
+        proven_at=MOMENT,
+    ),
+    "Problem": _object(
+        ["title", "status"],
+        type=TEXT,
+        title=TEXT,
+        status={"type": "integer"},
+        detail=TEXT,
+        problems=_array(TEXT),
+    ),
+}
+# act -> what it does, and the fields of its body
+ACT_WORDS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "claim": ("Take a READY case; 409 when somebody has it", ()),
+    "release": ("Hand a case back to the worklist", ("reason",)),
+    "hold": ("Stop, because something is missing", ("reason",)),
+    "resume": ("Go on with a case that was on hold", ()),
+    "submit": ("A patient hands the request in", ()),
+    "withdraw": ("A patient takes the request back", ()),
+    "cancel": ("A coordinator ends the case", ("reason",)),
+    "assign": ("A coordinator decides the subspecialty", ("subspecialty", "why")),
+}
+
+
+def _answer(description: str, schema: Json | None, media_type: str = "application/json") -> Json:
+    content = {} if schema is None else {"content": {media_type: {"schema": schema}}}
+    return {"description": description} | content
+
+
+def _operation(summary: str, answer: Json, *, body: Json | None = None, status: str = "200") -> Json:
+    problem = _answer("Problem (RFC 9457)", _ref("Problem"), "application/problem+json")
+    sent = {"requestBody": {"content": {"application/json": {"schema": body}}}} if body else {}
+    return {"summary": summary, "responses": {status: answer, "default": problem}} | sent
+
+
+def _acts() -> Json:
+    return {
+        f"/api/v1/cases/{{case_id}}/{act}": {
+            "post": _operation(
+                ACT_WORDS[act][0],
+                _answer("The case as it is now", _ref("Case")),
+                body=_object([], **dict.fromkeys(ACT_WORDS[act][1], TEXT)) if ACT_WORDS[act][1] else None,
+            )
+        }
+        for act in ACTS
+    }
+
+
+def document() -> Json:
+    """The whole description."""
+    case = _answer("The case", _ref("Case"))
+    paths: Json = {
+        "/api/v1/cases": {
+            "get": _operation("The cases that you may see, the most pressing first",
+                              _answer("Cases", _object(["cases"], cases=_array(_ref("CaseSummary")))))
+            | {"parameters": [{"name": "state", "in": "query", "schema": TEXT,
+                               "description": "one state, or several with commas"}]},
+            "post": _operation("A patient begins a case", case, body=_ref("Request"), status="201"),
+        },
+        "/api/v1/cases/{case_id}": {"get": _operation("One case", case)},
+        "/api/v1/cases/{case_id}/request": {
+            "put": _operation("Change what the requester wrote", case, body=_ref("Request"))
+        },
+        "/api/v1/cases/{case_id}/opinion": {
+            "put": _operation("Keep what the reader has written so far", _answer("Kept", {"type": "object"}),
+                              body=_ref("Opinion"))
+        },
+        "/api/v1/cases/{case_id}/sign": {"post": _operation("Freeze the opinion and send it on its way", case)},
+        "/api/v1/cases/{case_id}/deliveries": {
+            "get": _operation("Where the report goes, with attempts and proof",
+                              _answer("Deliveries", _object(["deliveries"], deliveries=_array(_ref("Delivery")))))
+        },
+        "/api/v1/cases/{case_id}/report.dcm": {
+            "get": _operation("The report as DICOM SR", _answer("Part 10", TEXT, "application/dicom"))
+        },
+        "/api/v1/cases/{case_id}/report.pdf": {
+            "get": _operation("The report as PDF", _answer("PDF", TEXT, "application/pdf"))
+        },
+    } | _acts()  # fmt: skip
+    for path, item in paths.items():
+        if "{case_id}" in path:
+            item["parameters"] = [{"name": "case_id", "in": "path", "required": True, "schema": {"type": "integer"}}]
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Overread", "version": "1", "description": "Radiology second opinions."},
+        "security": [{"bearer": []}, {"cookie": []}],
+        "paths": paths,
+        "components": {
+            "schemas": SCHEMAS,
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "cookie": {"type": "apiKey", "in": "cookie", "name": "overread"},
+            },
+        },
+    }
+
+
+def create_blueprint() -> flask.Blueprint:
+    """The route that hands the description out."""
+    blueprint = flask.Blueprint("openapi", __name__)
+    written = document()
+
+    @blueprint.get("/api/openapi.json")
+    def openapi() -> flask.Response:
+        return flask.jsonify(written)
+
+    return blueprint

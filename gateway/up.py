@@ -1,0 +1,154 @@
+"""`overread up`: prepare the installation, start every part, say ready, keep them alive, stop them all."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from config.database import connect
+from config.settings import ConfigurationError, Settings, environment, load_settings
+from gateway import assets
+from gateway.demo import add_demo_people
+from gateway.installation import Folders, read_secrets, remember_start
+from gateway.processes import ready_file
+from gateway.sites import write_peer_book
+from gateway.supervisor import (
+    Part,
+    Supervisor,
+    hold_lock,
+    require_free_port,
+    to_stderr,
+)
+from orthanc import server as orthanc_server
+from worklist import schema
+from worklist.routing import load_rules
+
+STOPS = {"receiver": 0, "demo": 0, "web": 1, "worker": 1, "orthanc": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What somebody typed after `overread up`."""
+
+    data: Path
+    config: Path | None
+    given: dict[str, object]
+
+
+def run(start: Start) -> None:
+    """Run everything until Ctrl-C or SIGTERM. Raises ConfigurationError or StartFailed in plain words."""
+    settings = load_settings(start.data, start.config, **start.given)
+    folders = Folders(settings.data)
+    folders.make()
+    lock = hold_lock(folders.data / "lock")
+    try:
+        settings, managed = _choose_archive(settings, folders)
+        _check(settings)
+        _prepare(settings, folders, start.config)
+        supervisor = Supervisor(folders.log, to_stderr)
+        supervisor.listen_to_signals()
+        _start(settings, folders, supervisor, managed)
+    finally:
+        lock.close()
+
+
+def _choose_archive(settings: Settings, folders: Folders) -> tuple[Settings, int]:
+    """The settings with the archive's address in them, and the port of our own Orthanc (0: it is somebody else's)."""
+    if settings.archive.url:
+        return settings, 0
+    port = _free_port()
+    ours = {
+        "url": f"http://127.0.0.1:{port}",
+        "username": orthanc_server.USERNAME,
+        "password": read_secrets(folders).archive_password,
+    }
+    return settings.with_archive(**ours), port
+
+
+def _check(settings: Settings) -> None:
+    """Everything that can be known to be wrong before anything starts."""
+    require_free_port(settings.http.host, settings.http.port, "--http")
+    require_free_port(settings.dicom.host, settings.dicom.port, "--dicom")
+    if settings.http.port == settings.dicom.port:
+        raise ConfigurationError("--http and --dicom need two different ports.")
+    load_rules(settings.routing_file)
+    assets.require(settings.assets)
+
+
+def _prepare(settings: Settings, folders: Folders, config: Path | None) -> None:
+    remember_start(settings, config)
+    for stale in folders.run_folder.glob("*.ready"):
+        stale.unlink()
+    database = connect(settings.database_url)
+    schema.upgrade(database)
+    if settings.demo:
+        add_demo_people(database)
+    write_peer_book(database, folders.peers)
+    database.close()
+
+
+def _start(settings: Settings, folders: Folders, supervisor: Supervisor, managed: int) -> None:
+    try:
+        if managed:
+            supervisor.start([_orthanc(settings, folders, managed)])
+        supervisor.start(list(_our_parts(settings, folders)))
+        if not supervisor.stopping:
+            _say_ready(settings)
+            if settings.demo:
+                supervisor.run_once(_child(settings, "demo", "send-demo"))
+            supervisor.watch()
+    finally:
+        supervisor.stop()
+
+
+def _orthanc(settings: Settings, folders: Folders, port: int) -> Part:
+    password = settings.archive.password.get_secret_value()
+    configuration = orthanc_server.write_configuration(folders.archive, port, password)
+    command = orthanc_server.command(configuration)
+    return Part("orthanc", command.argv, environment(command.environment), lambda: _answers(port, "/system"),
+                STOPS["orthanc"])  # fmt: skip
+
+
+def _our_parts(settings: Settings, folders: Folders) -> Iterator[Part]:
+    for number in range(1, settings.dicom.processes + 1):
+        yield _child(settings, f"receiver-{number}", "serve", "dicom", ready=ready_file(folders, f"receiver-{number}"))
+    yield _child(settings, "worker", "serve", "worker", ready=ready_file(folders, "worker"))
+    web = _child(settings, "web", "serve", "web")
+    yield replace(web, ready=lambda: _answers(settings.http.port, "/api/openapi.json"))
+
+
+def _child(settings: Settings, name: str, *words: str, ready: Path | None = None) -> Part:
+    argv = (sys.executable, "-m", "gateway", *words, "--data", str(settings.data), "--part", name)
+    kind = name.partition("-")[0]
+    return Part(name, argv, environment({}), (lambda: ready.exists()) if ready else (lambda: True), STOPS[kind])
+
+
+def _say_ready(settings: Settings) -> None:
+    http_port, dicom = settings.http.port, settings.dicom
+    sys.stdout.write(f"ready http=http://127.0.0.1:{http_port} dicom={dicom.ae_title}@127.0.0.1:{dicom.port}\n")
+    sys.stdout.flush()
+
+
+def _answers(port: int, path: str) -> bool:
+    """Whether a web server answers there, with whatever status."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status < 500
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
