@@ -13,7 +13,8 @@ check() {
 check ruff check .
 check ruff format --check .
 check mypy
-check lint-imports
+check mypy --strict deploy/front_end.py
+check lint-imports --no-logo
 
 if [ ${#failed[@]} -gt 0 ]; then
     printf 'Failed: %s\n' "$(IFS=,; printf '%s' "${failed[*]}" | sed 's/,/, /g')" >&2

@@ -65,10 +65,15 @@ class AssetsMissing(Exception):
 
 def mount(app: Flask, assets: Path) -> None:
     """Let `app` serve the front end that `make setup` put into `assets`. Raises AssetsMissing if it is not there."""
+    require(assets)
+    app.wsgi_app = FrontEnd(app.wsgi_app, assets)  # type: ignore[method-assign]
+
+
+def require(assets: Path) -> None:
+    """Raise AssetsMissing unless `make setup` has put the front end into `assets`."""
     for needed in (assets / "ohif" / "index.html", assets / "web"):
         if not needed.exists():
             raise AssetsMissing(f"The viewer is not installed ({needed} is missing): run 'make setup'.")
-    app.wsgi_app = FrontEnd(app.wsgi_app, assets)  # type: ignore[method-assign]
 
 
 def content_security_policy(index: str) -> str:

@@ -155,5 +155,7 @@ def test_an_npm_that_fails_is_one_clear_sentence(
     npm.write_text("#!/bin/sh\necho 'npm error network unreachable' >&2\nexit 1\n")
     npm.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    with pytest.raises(front_end.CannotInstall, match="could not bring htmx.org@2.0.11 .*unreachable.*check the network"):
+    with pytest.raises(
+        front_end.CannotInstall, match="could not bring htmx.org@2.0.11 .*unreachable.*check the network"
+    ):
         front_end.npm_pack(front_end.HTMX, tmp_path)

@@ -55,7 +55,7 @@ def test_a_wrong_argument_shows_the_usage(script: str, usage: str) -> None:
 def test_a_user_who_cannot_become_root_is_told_so_in_one_sentence(bare_machine: Path) -> None:
     done = run("deploy/apt.sh", "test", PATH=str(bare_machine))
     assert done.returncode == 1
-    expected = "Installing chromium poppler-utils postgresql needs root: run this as root, or install sudo.\n"
+    expected = "Installing chromium libatomic1 poppler-utils postgresql needs root: run this as root, or install sudo.\n"
     assert done.stderr == expected
 
 
