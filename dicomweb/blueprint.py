@@ -1,0 +1,25 @@
+"""The DICOMweb front as one Flask blueprint under /dicom-web."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from dicomweb.problems import answer_problems
+from dicomweb.qido import add_search_routes
+from dicomweb.rights import guard
+from dicomweb.services import Services
+from dicomweb.stow import add_store_routes
+from dicomweb.wado import add_retrieve_routes
+
+URL_PREFIX = "/dicom-web"
+
+
+def create_blueprint(services: Services) -> Blueprint:
+    """Build it: every route asks `services.viewer` first, and says in problem+json what it cannot answer."""
+    blueprint = Blueprint("dicomweb", __name__, url_prefix=URL_PREFIX)
+    answer_problems(blueprint)
+    guard(blueprint, services)
+    add_search_routes(blueprint, services)
+    add_store_routes(blueprint, services)
+    add_retrieve_routes(blueprint, services)
+    return blueprint

@@ -1,0 +1,73 @@
+"""The instances of a study, series or instance that this person may see. Nothing else of a row leaves here.
+
+An absent study, a foreign one, a series of another study: all of them are the same `not_found()`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from dicomweb.problems import not_found
+from worklist.access import Viewer, sees_study
+from worklist.models import Instance, Series, Study
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One instance that this person may see; `series_row` and `series_version` say which state of the series."""
+
+    series_row: int
+    series_version: int
+    study_uid: str
+    series_uid: str
+    sop_uid: str
+    sop_class_uid: str
+    transfer_syntax: str
+    rows: int
+    frames: int
+    modality: str
+    sha256: str
+    archive_id: str
+
+
+def held_instances(
+    session: Session, viewer: Viewer, study_uid: str, series_uid: str | None = None, sop_uid: str | None = None
+) -> list[Held]:
+    """Return the visible instances below a path, in series and instance order; raise `not_found()` if there are none.
+
+    An instance that came from two origins is there once, as the first of its rows.
+    """
+    chosen = (
+        select(
+            Instance.series_id,
+            Series.version,
+            Study.study_uid,
+            Series.series_uid,
+            Instance.sop_uid,
+            Instance.sop_class_uid,
+            Instance.transfer_syntax,
+            Instance.rows,
+            Instance.frames,
+            Series.modality,
+            Instance.sha256,
+            Instance.archive_id,
+        )
+        .join(Series, Instance.series_id == Series.id)
+        .join(Study, Series.study_id == Study.id)
+        .where(Study.study_uid == study_uid, sees_study(viewer))
+        .order_by(Series.number.asc().nulls_last(), Series.series_uid, Instance.number.asc().nulls_last(), Instance.id)
+    )
+    if series_uid is not None:
+        chosen = chosen.where(Series.series_uid == series_uid)
+    if sop_uid is not None:
+        chosen = chosen.where(Instance.sop_uid == sop_uid)
+    once: dict[tuple[str, str], Held] = {}
+    for row in session.execute(chosen):
+        held = Held(*tuple(row))
+        once.setdefault((held.series_uid, held.sop_uid), held)
+    if not once:
+        raise not_found()
+    return list(once.values())

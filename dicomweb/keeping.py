@@ -1,0 +1,61 @@
+"""What STOW-RS asks of whoever keeps instances, and how a refusal is told in DICOM's words.
+
+The gateway's callable screens an object and puts it into the inbox; this package knows neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import BinaryIO
+
+from worklist.access import Viewer
+
+
+class FailureReason(IntEnum):
+    """Values of Failure Reason (0008,1197) that are not about one object's own faults (PS3.18 table I.2-2)."""
+
+    PROCESSING_FAILURE = 0x0110
+    NOT_AUTHORIZED = 0x0124
+    OUT_OF_RESOURCES = 0xA700
+    OTHER_STUDY = 0xA901
+    CANNOT_UNDERSTAND = 0xC000
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One instance that is durable now."""
+
+    sop_class_uid: str
+    sop_uid: str
+    study_uid: str
+    series_uid: str
+
+
+class NotKept(Exception):  # noqa: N818 - it names what became of the instance
+    """This instance will never be kept as it is.
+
+    `reason` is the Failure Reason, a status of the C-STORE service. The UIDs are "" where they are not known, and
+    otherwise checked for syntax.
+    """
+
+    def __init__(self, reason: int, words: str, *, sop_class_uid: str = "", sop_uid: str = "") -> None:
+        super().__init__(words)
+        self.reason = reason
+        self.sop_class_uid = sop_class_uid
+        self.sop_uid = sop_uid
+
+
+Keep = Callable[[BinaryIO], Kept]
+"""Keep one file, open at its start: it returns when the instance is durable.
+
+Raises NotKept (never again) or OSError (try again); nothing is kept then.
+"""
+
+StoreTarget = Callable[[Viewer, str], Keep | None]
+"""Where this person's instances are kept; None if they may not send any.
+
+The UID is of the study that the request names, "" if it names none; where it names one, the returned callable must
+raise NotKept(OTHER_STUDY) for an instance of another study.
+"""

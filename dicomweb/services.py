@@ -1,0 +1,49 @@
+"""What the DICOMweb front needs from the rest of the application; `gateway.create_app` hands it in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from config.database import Database
+from dicomweb.keeping import StoreTarget
+from dicomweb.received import StoreLimits
+from orthanc.cache import ReadCache
+from orthanc.decoder import Decoder
+from worklist.access import Viewer
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One finished request, for the audit trail: who asked what of which study, and what the answer was."""
+
+    person_id: int
+    action: str
+    study_uid: str
+    status: int
+
+
+def _no_audit(_: Access) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Callables and objects of one application.
+
+    `viewer` says who makes the current request, None if nobody is signed in. `base_url` is the public URL of
+    /dicom-web, without a slash at its end, from our settings and never from a request. `store_target` says where
+    what this person sends is kept, None if they may not send anything. `spool` is a folder for what is being
+    received, on the disk of the inbox.
+    """
+
+    viewer: Callable[[], Viewer | None]
+    database: Database
+    cache: ReadCache
+    decoder: Decoder
+    base_url: Callable[[], str]
+    store_target: StoreTarget
+    spool: Path
+    store_limits: StoreLimits = field(default_factory=StoreLimits)
+    audit: Callable[[Access], None] = _no_audit

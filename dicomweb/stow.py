@@ -1,0 +1,156 @@
+"""STOW-RS: store instances (PS3.18 section 10.5).
+
+https://dicom.nema.org/medical/dicom/current/output/chtml/part18/sect_10.5.html
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Final
+
+import orjson
+import structlog
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.http import parse_options_header
+
+from dicomweb.accept import MULTIPART, Offer, accepted, choose
+from dicomweb.keeping import FailureReason, Keep, Kept, NotKept
+from dicomweb.problems import RETRY_SECONDS, Problem, bad_request
+from dicomweb.received import BadBody, Part, TooLarge, read_parts
+from dicomweb.rights import current_viewer
+from dicomweb.services import Services
+
+JSON_OFFERS: Final = (Offer("application/dicom+json"), Offer("application/json"))
+DICOM: Final = "application/dicom"
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class StoreResult:
+    """What became of the instances of one request."""
+
+    kept: list[Kept] = field(default_factory=list)
+    failed: list[NotKept] = field(default_factory=list)
+
+    @property
+    def status(self) -> HTTPStatus:
+        """Table 10.5.3-1: all kept, some, or none; none for want of room is worth another try."""
+        if not self.failed:
+            return HTTPStatus.OK
+        if self.kept:
+            return HTTPStatus.ACCEPTED
+        if all(one.reason == FailureReason.OUT_OF_RESOURCES for one in self.failed):
+            return HTTPStatus.SERVICE_UNAVAILABLE
+        return HTTPStatus.CONFLICT
+
+    def take(self, part: Part, keep: Keep) -> None:
+        """Have one part kept, and remember what became of it."""
+        try:
+            self.kept.append(_kept(part, keep))
+        except NotKept as refused:
+            self.failed.append(refused)
+        except OSError:
+            log.exception("could not keep an instance")
+            self.failed.append(NotKept(FailureReason.OUT_OF_RESOURCES, "There is no room for the instance now."))
+
+
+def add_store_routes(blueprint: Blueprint, services: Services) -> None:
+    """Both targets of table 10.5-1."""
+
+    @blueprint.post("/studies")
+    def store_instances() -> Response:
+        return _answer(services, "")
+
+    @blueprint.post("/studies/<study_uid>")
+    def store_study_instances(study_uid: str) -> Response:
+        return _answer(services, study_uid)
+
+
+def store(services: Services, keep: Keep, boundary: str) -> StoreResult:
+    """Keep every instance of the current request's body. A body that breaks off keeps what came whole."""
+    result = StoreResult()
+    request.max_content_length = services.store_limits.total_bytes
+    try:
+        read_parts(
+            request.stream, boundary, services.store_limits, services.spool, lambda part: result.take(part, keep)
+        )
+    except (BadBody, TooLarge, ClientDisconnected, RequestEntityTooLarge) as error:
+        if not result.kept:
+            raise _as_problem(error) from error
+        result.failed.append(NotKept(FailureReason.CANNOT_UNDERSTAND, "The body broke off."))
+    if not result.kept and not result.failed:
+        raise bad_request("The body has no part.")
+    return result
+
+
+def _kept(part: Part, keep: Keep) -> Kept:
+    if part.media_type not in {"", DICOM}:
+        raise NotKept(FailureReason.CANNOT_UNDERSTAND, "The part is no application/dicom.")
+    return keep(part.content)
+
+
+def _answer(services: Services, study_uid: str) -> Response:
+    offer = choose(accepted(request.args.getlist("accept"), request.headers.get("Accept", "")), JSON_OFFERS)
+    keep = services.store_target(current_viewer(), study_uid)
+    if keep is None:
+        raise Problem(HTTPStatus.FORBIDDEN, "You may not store instances here.")
+    result = store(services, keep, _boundary())
+    body = orjson.dumps(_dataset(result, services.base_url()))
+    response = Response(body, result.status, content_type=offer.media_type)
+    response.headers["Cache-Control"] = "private, no-store"
+    if result.status is HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = str(RETRY_SECONDS)
+    return response
+
+
+def _boundary() -> str:
+    """Return the boundary of a body of application/dicom parts; anything else is a 415."""
+    media_type, parameters = parse_options_header(request.headers.get("Content-Type", ""))
+    if media_type.lower() != MULTIPART or parameters.get("type", "").lower() != DICOM:
+        raise Problem(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, 'Instances are stored as multipart/related; type="application/dicom".'
+        )
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "A content encoding is not taken.")
+    return parameters.get("boundary", "")
+
+
+def _as_problem(error: Exception) -> Problem:
+    if isinstance(error, TooLarge | RequestEntityTooLarge):
+        return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The request is larger than this server takes at once.")
+    return bad_request(str(error) if isinstance(error, BadBody) else "The body broke off.")
+
+
+def _dataset(result: StoreResult, base_url: str) -> dict[str, Any]:
+    """Write the Store Instances Response Module (annex I); sequences without an item are left out."""
+    sequences = {
+        "00081198": [_failure(one) for one in result.failed if one.sop_uid],
+        "00081199": [_success(one, base_url) for one in result.kept],
+        "0008119A": [_failure(one) for one in result.failed if not one.sop_uid],
+    }
+    written: dict[str, Any] = {tag: {"vr": "SQ", "Value": items} for tag, items in sequences.items() if items}
+    studies = {one.study_uid for one in result.kept}
+    if len(studies) == 1:
+        written["00081190"] = _value("UR", f"{base_url}/studies/{studies.pop()}")
+    return dict(sorted(written.items()))
+
+
+def _success(one: Kept, base_url: str) -> dict[str, Any]:
+    url = f"{base_url}/studies/{one.study_uid}/series/{one.series_uid}/instances/{one.sop_uid}"
+    return {
+        "00081150": _value("UI", one.sop_class_uid),
+        "00081155": _value("UI", one.sop_uid),
+        "00081190": _value("UR", url),
+    }
+
+
+def _failure(one: NotKept) -> dict[str, Any]:
+    named = {"00081150": _value("UI", one.sop_class_uid), "00081155": _value("UI", one.sop_uid)} if one.sop_uid else {}
+    return {**named, "00081197": _value("US", int(one.reason))}
+
+
+def _value(vr: str, value: str | int) -> dict[str, Any]:
+    return {"vr": vr, "Value": [value]} if value != "" else {"vr": vr}
