@@ -130,5 +130,5 @@ def _version(binary: Path) -> str:
         said = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
     except (OSError, subprocess.SubprocessError):
         return ""
-    found = re.match(r"Orthanc (\S+)", said)
+    found = re.search(r"Orthanc (\S+)", said)
     return found[1] if found else ""
