@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import dicomweb.blueprint
 import flask
 import orjson
 from flask.json.provider import JSONProvider
 from sqlalchemy.orm import Session
 
+import dicomweb.blueprint
 import dicomweb.services
 from config.settings import Settings
 from gateway import assets, metrics, openapi
 from gateway.accounts.security import protect
 from gateway.accounts.sessions import viewer
+from gateway.door import store_target
 from gateway.errors import answer_errors
 from gateway.health import Health
 from gateway.parts import Parts, build_parts
@@ -103,7 +104,16 @@ def _read_opinion(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _dicomweb(parts: Parts) -> dicomweb.services.Services:
-    raise NotImplementedError
+    base_url = parts.settings.public_url + "/dicom-web"
+    return dicomweb.services.Services(
+        viewer=viewer,
+        database=parts.database,
+        cache=parts.cache,
+        decoder=Decoder(),
+        base_url=lambda: base_url,
+        store_target=store_target(parts.inbox),
+        spool=parts.folders.uploads,
+    )
 
 
 def _add_headers(response: flask.Response) -> flask.Response:

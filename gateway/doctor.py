@@ -76,7 +76,8 @@ def _machine(settings: Settings) -> Iterator[Finding]:
     yield Finding("Orthanc", bool(installed.version), installed.version or "not installed",
                   "apt-get install orthanc orthanc-dicomweb", optional=not managed)  # fmt: skip
     yield Finding("Orthanc's DICOMweb plugin", installed.dicomweb is not None,
-                  str(installed.dicomweb or "not installed"), "apt-get install orthanc-dicomweb", optional=True)  # fmt: skip
+                  str(installed.dicomweb or "not installed"), "apt-get install orthanc-dicomweb",
+                  optional=True)  # fmt: skip
     for program, advice in PROGRAMS.items():
         found = which(program)
         yield Finding(program, found is not None, found or "not installed", advice, optional=True)

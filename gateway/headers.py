@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orthanc.header import InstanceHeader
+
 from worklist.images import SeriesText, StudyText
 
 

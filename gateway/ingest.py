@@ -5,22 +5,22 @@ Every step can be repeated: a crash anywhere means that the entry is still in th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
-from orthanc.archive import Archive
 from orthanc.cache import ReadCache
-from orthanc.errors import ArchiveRefused, ArchiveUnavailable, Unreadable
-from gateway.headers import series_text, study_text
 from orthanc.header import InstanceHeader, read_header
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from config.database import Database
+from gateway.headers import series_text, study_text
 from gateway.identity import Contradiction, Identities, Verdict
+from orthanc.archive import Archive
+from orthanc.errors import ArchiveRefused, ArchiveUnavailable, Unreadable
 from scp.arrival import Arrival
 from scp.inbox import Damaged, Entry, Inbox, Stored
 from worklist.images import InstanceFacts, record
@@ -153,7 +153,8 @@ class Ingest:
 
 def _bounded(entries: list[Entry]) -> list[Entry]:
     """The first entries that fit into memory together; always at least one."""
-    total, taken = 0, []
+    total = 0
+    taken: list[Entry] = []
     for entry in entries:
         total += entry.size
         if taken and total > BATCH_BYTES:

@@ -65,10 +65,10 @@ def _rows(database: Database) -> Iterator[Metric]:
         "overread_troubles", "Refused or quarantined objects, not looked at", labels=["kind"]
     )
     with database.reading() as session:
-        for state, count in session.execute(select(Case.state, func.count()).group_by(Case.state)):
-            cases.add_metric([state], count)
-        for state, count in session.execute(select(Delivery.state, func.count()).group_by(Delivery.state)):
-            deliveries.add_metric([state], count)
+        for case_state, count in session.execute(select(Case.state, func.count()).group_by(Case.state)):
+            cases.add_metric([case_state], count)
+        for delivery_state, count in session.execute(select(Delivery.state, func.count()).group_by(Delivery.state)):
+            deliveries.add_metric([delivery_state], count)
         open_troubles = select(Trouble.kind, func.count()).where(Trouble.resolved_at.is_(None)).group_by(Trouble.kind)
         for kind, count in session.execute(open_troubles):
             troubles.add_metric([kind], count)

@@ -25,7 +25,7 @@ from worklist.models import Delivery, Report
 from worklist.states import DeliveryState, ReportState
 
 
-def mark_ready(folders: Folders, part: str) -> Callable[..., None]:
+def mark_ready(folders: Folders, part: str) -> Callable[..., object]:
     """A callable that tells the supervisor that this part does its work: a file with our process id."""
     file = ready_file(folders, part)
     return lambda *_: file.write_text(str(os.getpid()))

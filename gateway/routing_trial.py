@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orthanc.header import InstanceHeader, read_header
 from rich.console import Console
 from rich.markup import escape
 
 from config.settings import ConfigurationError
 from orthanc.errors import Unreadable
+from orthanc.header import InstanceHeader, read_header
 from worklist.routing import StudyFacts, load_rules
 
 
@@ -29,13 +29,13 @@ def explain_paths(paths: list[Path], rules: Path, site: str, history: str) -> No
         raise ConfigurationError(f"There is no DICOM image in {', '.join(map(str, paths))}.")
     for study_uid, study in studies.items():
         facts = _facts(study, site, history)
-        routed = routing.route(facts)
+        routed, nearest = routing.explain(facts)
         console.print(f"[bold]{escape(facts.study_description or 'No study description')}[/] ({study_uid})")
         console.print(f"  {len(study.headers)} instances, {', '.join(facts.modalities) or 'no modality'}")
         console.print(f"  → {routed.subspecialty}, {routed.priority}, {routed.turnaround_hours:g} hours")
         console.print(f"  {escape(routed.why)}")
-        for line in routing.explain(facts):
-            console.print(f"    {escape(str(line))}")
+        for miss in nearest:
+            console.print(f"    not “{escape(miss.rule)}” ({miss.subspecialty}): {escape(miss.why_not)}")
     if skipped:
         console.print(f"{skipped} files are not DICOM images and were passed over.")
 

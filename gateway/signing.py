@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
+from orthanc.cache import ReadCache
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from orthanc.cache import ReadCache
 from sr_reports import snapshot
 from sr_reports.opinion import (
     InstanceRef,
@@ -30,7 +30,6 @@ from worklist import lifecycle
 from worklist.access import Viewer
 from worklist.models import Case, Delivery, Instance, Peer, Person, Report, Series, Study, now
 from worklist.routes import Invalid
-
 
 PORTAL = "Portal"
 VERSION = "0.1.0"

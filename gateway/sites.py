@@ -50,7 +50,7 @@ def checked_title(text: str) -> str:
 
 
 def put_site(session: Session, code: str, name: str, sends_from: list[str], receives: list[Receiver]) -> Site:
-    """Make a site, or bring its peers to what is said here. Raises BadPeer when another site sends from that AE title."""
+    """Make a site, or add peers to it. Raises BadPeer when another site already sends from that AE title."""
     site = session.scalars(select(Site).where(Site.code == code)).one_or_none() or Site(code=code, name=name)
     site.name = name
     session.add(site)

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import mmap
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from config.database import Database
+from gateway.door import looked_at, put
 from gateway.portal.services import Outcome, UploadVerdict
-from scp.arrival import UPLOAD, Arrival
 from scp.inbox import Inbox
-from scp.part10 import NotDicom, split_part10
+from scp.part10 import NotDicom
 from scp.reasons import Reason, Unacceptable
-from scp.screen import Identity, screen
 from worklist import cases, lifecycle
 from worklist.access import Viewer
 from worklist.models import Case, Instance, Study
@@ -88,16 +82,12 @@ class Uploads:
             return self._file(case_id, Path(unpacked.name), name)
 
     def _file(self, case_id: int, file: Path, name: str) -> UploadVerdict:
+        origin = f"case:{case_id}"
         try:
-            with _mapped(file) as data:
-                transfer_syntax, dataset = split_part10(data)
-                try:
-                    identity = screen(dataset, transfer_syntax)
-                    if self._known(case_id, identity, dataset):
-                        return UploadVerdict(name, Outcome.KNOWN)
-                    self.inbox.put(_arrival(case_id, identity, transfer_syntax), dataset)
-                finally:
-                    dataset.release()
+            with file.open("rb") as content, looked_at(content) as looked:
+                if self._known_digest(origin, looked.identity.sop_uid) == looked.sha256():
+                    return UploadVerdict(name, Outcome.KNOWN)
+                put(self.inbox, looked, origin)
         except NotDicom:
             return UploadVerdict(name, Outcome.SKIPPED, NO_IMAGE)
         except Unacceptable as error:
@@ -106,10 +96,10 @@ class Uploads:
             return UploadVerdict(name, Outcome.REFUSED, error.sentence)
         return UploadVerdict(name, Outcome.STORED)
 
-    def _known(self, case_id: int, identity: Identity, dataset: memoryview) -> bool:
+    def _known_digest(self, origin: str, sop_uid: str) -> str | None:
         with self.database.reading() as session:
-            sha256 = _known_digest(session, f"case:{case_id}", identity.sop_uid)
-        return sha256 is not None and sha256 == hashlib.sha256(dataset).hexdigest()
+            query = select(Instance.sha256).join(Study, Study.id == Instance.study_id)
+            return session.scalars(query.where(Study.origin == origin, Instance.sop_uid == sop_uid)).first()
 
 
 def _allow(case: Case, who: Viewer) -> None:
@@ -117,24 +107,6 @@ def _allow(case: Case, who: Viewer) -> None:
         raise lifecycle.NotAllowed("Only the patient whose request this is can add images to it.")
     if case.state not in TAKES_IMAGES:
         raise lifecycle.WrongState("This request is already being read; images cannot be added to it any more.")
-
-
-def _known_digest(session: Session, origin: str, sop_uid: str) -> str | None:
-    query = select(Instance.sha256).join(Study, Study.id == Instance.study_id)
-    return session.scalars(query.where(Study.origin == origin, Instance.sop_uid == sop_uid)).first()
-
-
-def _arrival(case_id: int, identity: Identity, transfer_syntax: str) -> Arrival:
-    return Arrival(
-        origin=f"case:{case_id}",
-        sender=UPLOAD,
-        sop_class_uid=identity.sop_class_uid,
-        sop_uid=identity.sop_uid,
-        study_uid=identity.study_uid,
-        series_uid=identity.series_uid,
-        transfer_syntax=transfer_syntax,
-        received_at=datetime.now(UTC),
-    )
 
 
 def _too_much(entries: list[zipfile.ZipInfo]) -> str:
@@ -148,16 +120,3 @@ def _too_much(entries: list[zipfile.ZipInfo]) -> str:
     if total > MOST_RATIO * packed + HARMLESS:
         return "the zip is packed in a way that only harmful files are"
     return ""
-
-
-@contextmanager
-def _mapped(file: Path) -> Iterator[memoryview]:
-    """The file's bytes without reading them all; an empty file is no DICOM file."""
-    if file.stat().st_size == 0:
-        raise NotDicom("This file is empty.")
-    with file.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        view = memoryview(mapped)
-        try:
-            yield view
-        finally:
-            view.release()

@@ -49,7 +49,7 @@ class Loop:
             self.beat = time.monotonic()
 
 
-def run_worker(database: Database, loops: Sequence[Loop], on_ready: Callable[[], None]) -> None:
+def run_worker(database: Database, loops: Sequence[Loop], on_ready: Callable[[], object]) -> None:
     """Run all loops until SIGTERM or SIGINT; what is begun is finished."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,0 +1,92 @@
+"""A file from the web goes the way of an instance from the network: screened before any parser, then the inbox."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import BinaryIO
+
+from dicomweb.keeping import FailureReason, Keep, Kept, NotKept
+from scp.arrival import UPLOAD, Arrival
+from scp.inbox import Inbox
+from scp.part10 import NotDicom, split_part10
+from scp.reasons import Unacceptable
+from scp.screen import Identity, screen
+from worklist.access import Viewer
+from worklist.states import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A screened object: who it is, how it is encoded, and its bytes (valid inside the `with` alone)."""
+
+    identity: Identity
+    transfer_syntax: str
+    dataset: memoryview
+
+    def sha256(self) -> str:
+        """The digest of the dataset, as the archive's rows have it."""
+        return hashlib.sha256(self.dataset).hexdigest()
+
+
+@contextmanager
+def looked_at(file: BinaryIO) -> Iterator[Looked]:
+    """Screen a Part 10 file without reading it into memory. Raises NotDicom, Unacceptable."""
+    if os.fstat(file.fileno()).st_size == 0:
+        raise NotDicom("This file is empty.")
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as view:
+        transfer_syntax, dataset = split_part10(view)
+        with dataset:
+            yield Looked(screen(dataset, transfer_syntax), transfer_syntax, dataset)
+
+
+def put(inbox: Inbox, looked: Looked, origin: str) -> None:
+    """Keep it: durable on return. Raises OSError if the disk says no; nothing was kept then."""
+    identity = looked.identity
+    arrival = Arrival(
+        origin=origin,
+        sender=UPLOAD,
+        sop_class_uid=identity.sop_class_uid,
+        sop_uid=identity.sop_uid,
+        study_uid=identity.study_uid,
+        series_uid=identity.series_uid,
+        transfer_syntax=looked.transfer_syntax,
+        received_at=datetime.now(UTC),
+    )
+    inbox.put(arrival, looked.dataset)
+
+
+def store_target(inbox: Inbox) -> Callable[[Viewer, str], Keep | None]:
+    """Where STOW-RS puts what somebody sends: a person of a site sends for that site, nobody else sends here."""
+
+    def target(who: Viewer, study_uid: str) -> Keep | None:
+        if Role.SITE not in who.roles or who.site_id is None:
+            return None
+        origin = f"site:{who.site_id}"
+        return lambda file: _keep(inbox, file, origin, study_uid)
+
+    return target
+
+
+def _keep(inbox: Inbox, file: BinaryIO, origin: str, study_uid: str) -> Kept:
+    try:
+        with looked_at(file) as looked:
+            one = looked.identity
+            if study_uid and one.study_uid != study_uid:
+                raise NotKept(
+                    FailureReason.OTHER_STUDY,
+                    "The instance belongs to another study than the request names.",
+                    sop_class_uid=one.sop_class_uid,
+                    sop_uid=one.sop_uid,
+                )
+            put(inbox, looked, origin)
+    except NotDicom as error:
+        raise NotKept(FailureReason.CANNOT_UNDERSTAND, str(error)) from error
+    except Unacceptable as error:
+        raise NotKept(error.status, error.sentence) from error
+    return Kept(one.sop_class_uid, one.sop_uid, one.study_uid, one.series_uid)
