@@ -18,6 +18,7 @@ from gateway.accounts.sessions import viewer
 from gateway.door import store_target
 from gateway.errors import answer_errors
 from gateway.health import Health
+from gateway.origin import origin_of_request
 from gateway.parts import Parts, build_parts
 from gateway.portal.errors import render_error
 from gateway.portal.pages import create_portal
@@ -104,13 +105,12 @@ def _read_opinion(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _dicomweb(parts: Parts) -> dicomweb.services.Services:
-    base_url = parts.settings.public_url + "/dicom-web"
     return dicomweb.services.Services(
         viewer=viewer,
         database=parts.database,
         cache=parts.cache,
         decoder=Decoder(),
-        base_url=lambda: base_url,
+        base_url=lambda: origin_of_request(parts.settings) + "/dicom-web",
         store_target=store_target(parts.inbox),
         spool=parts.folders.uploads,
     )

@@ -60,17 +60,20 @@ def serve(
     name: Annotated[str, typer.Option("--part", metavar="NAME", help="Its name in logs and counters.")] = "",
 ) -> None:
     """Run one part of an installation in the foreground, as `up` does for all."""
-    from gateway import processes, web  # noqa: PLC0415
-    from gateway.installation import open_installation  # noqa: PLC0415
-
     write_structured_logs()
-    settings = open_installation(data)
+    settings = administration.settings_of(data)
     if part is Part.DICOM:
-        processes.serve_dicom(settings, name or "receiver-1")
+        from gateway.receiver import serve_dicom  # noqa: PLC0415  # a part loads what it needs and no more
+
+        serve_dicom(settings, name or "receiver-1")
     elif part is Part.WORKER:
-        processes.serve_worker(settings, name or "worker")
+        from gateway.worker import serve_worker  # noqa: PLC0415
+
+        serve_worker(settings, name or "worker")
     else:
-        web.serve_web(settings)
+        from gateway.web import serve_web  # noqa: PLC0415
+
+        serve_web(settings)
 
 
 @app.command()
@@ -122,5 +125,3 @@ def main() -> None:
     except administration.EXPECTED as error:
         sys.stderr.write(f"overread: {error}\n")
         sys.exit(1)
-
-

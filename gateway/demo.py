@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sqlalchemy import func, select
-from worklist.subspecialties import Subspecialty
 
 from config.database import Database
 from config.settings import Settings
@@ -13,6 +12,7 @@ from gateway.sites import Receiver, put_site
 from scp.sender import Endpoint, Sender
 from worklist.models import Person, Site, Study
 from worklist.states import Role
+from worklist.subspecialties import Subspecialty
 
 PASSWORD = "demo"  # noqa: S105  # printed on the first page: a demonstration has no secrets
 SITE = "DEMO_HOSPITAL"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from orthanc.header import InstanceHeader
-
 from worklist.images import SeriesText, StudyText
 
 

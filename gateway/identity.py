@@ -5,10 +5,10 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass, field
 
-from orthanc.header import InstanceHeader
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from orthanc.header import InstanceHeader
 from scp.arrival import Arrival
 from worklist.models import Instance, Study
 

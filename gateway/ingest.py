@@ -12,7 +12,6 @@ from pathlib import Path
 
 import structlog
 from orthanc.cache import ReadCache
-from orthanc.header import InstanceHeader, read_header
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -21,6 +20,7 @@ from gateway.headers import series_text, study_text
 from gateway.identity import Contradiction, Identities, Verdict
 from orthanc.archive import Archive
 from orthanc.errors import ArchiveRefused, ArchiveUnavailable, Unreadable
+from orthanc.header import InstanceHeader, read_header
 from scp.arrival import Arrival
 from scp.inbox import Damaged, Entry, Inbox, Stored
 from worklist.images import InstanceFacts, record

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import flask
-from worklist.subspecialties import Subspecialty
 
 from worklist.routes import ACTS
 from worklist.states import CaseState, DeliveryState
+from worklist.subspecialties import Subspecialty
 
 Json = dict[str, Any]
 TEXT: Json = {"type": "string"}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from orthanc.cache import ReadCache
-from worklist.routing import Routing, load_rules
 
 from config.database import Database, connect
 from config.settings import Settings
@@ -13,6 +12,7 @@ from gateway.installation import Folders, Secrets, read_secrets
 from orthanc.archive import Archive
 from scp.inbox import Inbox
 from scp.sender import Sender
+from worklist.routing import Routing, load_rules
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import structlog
 from orthanc.cache import ReadCache
-from orthanc.header import read_header
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
@@ -17,6 +16,7 @@ from gateway.headers import series_text, study_text
 from gateway.signing import content_of
 from orthanc.archive import Archive
 from orthanc.errors import ArchiveRefused, ArchiveUnavailable
+from orthanc.header import read_header
 from scp.part10 import split_part10
 from sr_reports.errors import Unreportable
 from sr_reports.pdf import build_pdf, encapsulate

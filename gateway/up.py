@@ -14,7 +14,7 @@ from config.settings import ConfigurationError, Settings, environment, load_sett
 from gateway import assets
 from gateway.demo import add_demo_people
 from gateway.installation import Folders, read_secrets, remember_start
-from gateway.processes import ready_file
+from gateway.readiness import ready_file
 from gateway.sites import write_peer_book
 from gateway.supervisor import (
     Part,
@@ -150,5 +150,3 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-

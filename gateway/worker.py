@@ -1,76 +1,64 @@
-"""The worker: loops that carry things on, each a query for what is due. Run it again after any crash."""
+"""The worker process: everything that is carried on without anybody waiting for it."""
 
 from __future__ import annotations
 
-import signal
-import threading
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
 
-import structlog
-
-from config.database import Database
-from worklist.models import Pulse, now
-
-log = structlog.get_logger()
-LONGEST_PAUSE = 5.0
-PULSE_EVERY = 2.0
-LONG_AGO = timedelta(days=1)
-
-
-@dataclass(slots=True)
-class Loop:
-    """One kind of work: `step` does a piece and says whether there may be more at once."""
-
-    name: str
-    step: Callable[[], bool]
-    pause: float  # seconds to wait when there was nothing to do
-    ok: bool = True
-    detail: str = ""
-    beat: float = field(default_factory=time.monotonic)
-
-    def run(self, stop: threading.Event) -> None:
-        """Work until somebody says stop. An error is logged, shown in /health, and tried again after a pause."""
-        pause = self.pause
-        while not stop.is_set():
-            try:
-                more = self.step()
-            except Exception as error:  # noqa: BLE001  # the edge of the process: nothing may end the loop
-                log.warning("a step failed", loop=self.name, error=f"{type(error).__name__}: {error}")
-                self.ok, self.detail = False, f"{type(error).__name__}: {error}"
-                stop.wait(pause)
-                pause = min(max(pause, 0.1) * 2, LONGEST_PAUSE)
-            else:
-                self.ok, self.detail, pause = True, "", self.pause
-                if not more:
-                    stop.wait(pause)
-            self.beat = time.monotonic()
+from config.settings import Settings
+from gateway.cases import settle_quiet_studies
+from gateway.delivery import Delivering
+from gateway.due import Due
+from gateway.ingest import Ingest, note_refusals
+from gateway.loops import Loop, run_loops
+from gateway.parts import Parts, build_parts
+from gateway.publishing import Publishing
+from gateway.readiness import mark_ready
+from gateway.sites import write_peer_book
+from scp.inbox import InboxTaken
+from sr_reports.pdf import warm_up
+from worklist.models import Delivery, Report
+from worklist.states import DeliveryState, ReportState
 
 
-def run_worker(database: Database, loops: Sequence[Loop], on_ready: Callable[[], object]) -> None:
-    """Run all loops until SIGTERM or SIGINT; what is begun is finished."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    threads = [threading.Thread(target=loop.run, args=(stop,), name=loop.name) for loop in loops]
-    for thread in threads:
-        thread.start()
-    on_ready()
-    while not stop.wait(PULSE_EVERY):
-        _beat(database, loops)
-    for thread in threads:
-        thread.join()
+def serve_worker(settings: Settings, part: str) -> None:
+    """Carry everything on until SIGTERM."""
+    parts = build_parts(settings)
+    warm_up()
+    run_loops(parts.database, _loops(parts), mark_ready(parts.folders, part))
 
 
-def _beat(database: Database, loops: Sequence[Loop]) -> None:
-    """Write down which loops are alive: /health in another process reads it."""
-    moment = time.monotonic()
-    try:
-        with database.writing() as session:
-            for loop in loops:
-                at = now() - timedelta(seconds=moment - loop.beat)
-                session.merge(Pulse(part=f"worker: {loop.name}", at=at, ok=loop.ok, detail=loop.detail[:500]))
-    except Exception as error:  # noqa: BLE001  # the edge: a missed beat shows in /health by its age
-        log.warning("no pulse written", error=f"{type(error).__name__}: {error}")
+def _loops(parts: Parts) -> Sequence[Loop]:
+    database, delivery = parts.database, parts.settings.delivery
+    reports = Due(database, Report, ReportState.SIGNED, delivery.first_pause, delivery.longest_pause)
+    deliveries = Due(database, Delivery, DeliveryState.PENDING, delivery.first_pause, delivery.longest_pause)
+    publishing = Publishing(database, parts.archive, parts.cache, reports)
+    delivering = Delivering(database, parts.sender, deliveries)
+    return (
+        Loop("ingest", _ingest(parts), 0.2),
+        Loop("refusals", lambda: note_refusals(parts.inbox, database), 0.5),
+        Loop("settle", lambda: settle_quiet_studies(parts), 0.3),
+        Loop("publish", publishing.step, 0.2),
+        Loop("deliver", delivering.step, 0.2),
+        Loop("peers", lambda: write_peer_book(database, parts.folders.peers), 1.0),
+    )
+
+
+def _ingest(parts: Parts) -> Callable[[], bool]:
+    """One worker at a time empties an inbox; another waits for its lock and takes over when it dies."""
+    ingest = Ingest(
+        parts.inbox,
+        parts.archive,
+        parts.cache,
+        parts.database,
+        parts.folders.quarantine,
+        parts.settings.archive.connections,
+    )
+
+    def step() -> bool:
+        try:
+            with parts.inbox.lock():
+                return ingest.step()
+        except InboxTaken:
+            return False
+
+    return step

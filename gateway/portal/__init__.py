@@ -1,1 +1,1 @@
-"""Pages and JSON API for patients, sites, readers and coordinators."""
+"""The pages for readers, patients, sites and coordinators; `rights` says who may ask, `words` how things are said."""

@@ -1,0 +1,85 @@
+"""Which roles a page is for: one table, asked before every request; a page that is not in it is nobody's.
+
+What somebody may see and do *within* a page is decided by worklist.access and worklist.lifecycle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import flask
+from flask import Blueprint
+from flask.typing import ResponseReturnValue
+
+from gateway.accounts.sessions import viewer
+from worklist.access import OVERSEERS, Viewer
+from worklist.states import Role
+
+EVERYBODY = frozenset(Role)
+READERS = frozenset({Role.READER}) | OVERSEERS
+PATIENTS = frozenset({Role.PATIENT})
+SITES = frozenset({Role.SITE})
+REQUESTERS = PATIENTS | SITES | OVERSEERS
+
+OPEN_TO_ALL = frozenset({"home"})
+PAGES: Mapping[str, frozenset[Role]] = {
+    "worklist": READERS,
+    "worklist_rows": READERS,
+    "case": EVERYBODY,
+    "case_report": EVERYBODY,
+    "case_images": EVERYBODY,
+    "move": EVERYBODY,
+    "preview": frozenset({Role.READER}),
+    "preview_pdf": frozenset({Role.READER}),
+    "confirm_signing": frozenset({Role.READER}),
+    "sign": frozenset({Role.READER}),
+    "requests": PATIENTS,
+    "requests_rows": PATIENTS,
+    "new_request": PATIENTS,
+    "start_request": PATIENTS,
+    "edit_request": REQUESTERS,
+    "change_request": REQUESTERS,
+    "upload": PATIENTS,
+    "oversight": OVERSEERS,
+    "oversight_rows": OVERSEERS,
+    "trouble_seen": OVERSEERS,
+    "delivery_again": OVERSEERS,
+    "site": SITES,
+    "site_rows": SITES,
+}
+
+
+def guard(portal: Blueprint) -> None:
+    """Let nobody into a page of `portal` but those for whom the table has it."""
+
+    @portal.before_request
+    def deny_by_default() -> ResponseReturnValue | None:
+        page = (flask.request.endpoint or "").rpartition(".")[2]
+        flask.g.viewer = who = viewer()
+        if page in OPEN_TO_ALL:
+            return None
+        if who is None:
+            return _to_sign_in()
+        if not who.roles & PAGES.get(page, frozenset()):
+            flask.abort(404)
+        return None
+
+    @portal.after_request
+    def keep_private(response: flask.Response) -> flask.Response:
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        return response
+
+
+def asking() -> Viewer:
+    """The signed-in person who asks for this page."""
+    who = flask.g.viewer
+    assert isinstance(who, Viewer)  # noqa: S101  # deny_by_default saw to it
+    return who
+
+
+def _to_sign_in() -> ResponseReturnValue:
+    """A page goes to sign-in and comes back; a part of a page (htmx) or a script is told, and says it in its place."""
+    if flask.request.headers.get("HX-Request") or flask.request.headers.get("X-CSRFToken"):
+        return "You were signed out. Sign in again to go on.", 401
+    wanted = flask.request.full_path.rstrip("?") if flask.request.method == "GET" else "/"
+    return flask.redirect(flask.url_for("security.login", next=wanted))

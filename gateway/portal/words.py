@@ -1,0 +1,170 @@
+"""States, names, ages and moments in the words of the people who read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from markupsafe import Markup
+
+from sr_reports.wording import SEXES, date_in_words
+from worklist.models import Study, now
+from worklist.states import CaseState, DeliveryState
+
+S = CaseState
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A word and the tone in which it is set; the tone never says more than the word."""
+
+    text: str
+    tone: str  # "calm", "active", "attention", "done" or "ended"
+
+
+STATES: Mapping[CaseState, Label] = {
+    S.DRAFT: Label("Being written", "calm"),
+    S.AWAITING_IMAGES: Label("Waiting for images", "calm"),
+    S.READY: Label("Waiting for a reader", "active"),
+    S.CLAIMED: Label("Being read", "active"),
+    S.ON_HOLD: Label("On hold", "attention"),
+    S.SIGNED: Label("Signed, on its way", "done"),
+    S.DELIVERED: Label("Delivered", "done"),
+    S.CANCELLED: Label("Cancelled", "ended"),
+}
+STATES_FOR_PATIENTS: Mapping[CaseState, Label] = {
+    S.DRAFT: Label("Not sent yet", "attention"),
+    S.AWAITING_IMAGES: Label("We are checking your images", "active"),
+    S.READY: Label("With our specialists", "active"),
+    S.CLAIMED: Label("A specialist is reading", "active"),
+    S.ON_HOLD: Label("The specialist needs something first", "attention"),
+    S.SIGNED: Label("Signed", "done"),
+    S.DELIVERED: Label("Your second opinion is ready", "done"),
+    S.CANCELLED: Label("Cancelled", "ended"),
+}
+DELIVERIES: Mapping[DeliveryState, Label] = {
+    DeliveryState.PENDING: Label("On its way", "active"),
+    DeliveryState.NEEDS_PERSON: Label("Refused, needs a person", "attention"),
+    DeliveryState.PROVEN: Label("Delivered", "done"),
+}
+PRIORITIES: Mapping[str, Label] = {
+    "stat": Label("Immediate", "attention"),
+    "urgent": Label("Urgent", "attention"),
+    "soon": Label("Soon", "active"),
+    "routine": Label("Routine", "calm"),
+}
+SPANS = (  # from how many seconds on, how many seconds one has, and its name
+    (36 * 3600, 86400, "day"),
+    (3570, 3600, "hour"),
+    (45, 60, "minute"),
+)
+SOON = timedelta(hours=4)
+
+
+def priority(name: str) -> Label:
+    """The priority that a routing rule gave."""
+    return PRIORITIES.get(name, Label(name.capitalize() or "Routine", "calm"))
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """1 image, 1,234 images, 2 series."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def person_name(dicom_name: str) -> str:
+    """A DICOM person name in reading order, the ideographic form first. Nothing that a peer sends makes it fail.
+
+    https://dicom.nema.org/medical/dicom/current/output/chtml/part05/sect_6.2.html#sect_6.2.1
+    """
+    alphabetic, ideographic = (dicom_name.split("=") + [""])[:2]
+    written = " ".join(_components(ideographic)[:2]).strip()
+    family, given, middle, prefix, suffix = _components(alphabetic)
+    read = " ".join(part for part in (prefix, given, middle, family) if part)
+    read = ", ".join(part for part in (read, suffix) if part)
+    return f"{written} ({read})" if written and read else written or read or "Name not given"
+
+
+def _components(group: str) -> list[str]:
+    return ([" ".join(part.split()) for part in group.split("^")] + [""] * 5)[:5]
+
+
+def sex(code: str) -> str:
+    """female; "" when unknown."""
+    return SEXES.get(code, "").lower()
+
+
+def age(study: Study, today: date | None = None) -> str:
+    """The age now from the birth date, in months below two years; else the age at the examination, said to be that."""
+    born = _date(study.birth_date)
+    if born is None:
+        return f"{study.age_years:.0f} years at the examination" if study.age_years is not None else ""
+    day = today or now().date()
+    months = (day.year - born.year) * 12 + day.month - born.month - (day.day < born.day)
+    if months < 0 or months > 130 * 12:
+        return ""
+    return counted(months // 12, "year") if months >= 24 else counted(months, "month")
+
+
+def _date(value: str) -> date | None:
+    try:
+        return datetime.strptime(value, "%Y%m%d").replace(tzinfo=UTC).date()
+    except ValueError:
+        return None
+
+
+def dicom_date(value: str) -> str:
+    """24 November 2026, from a DICOM date; what is not one stays as it is."""
+    return date_in_words(value)
+
+
+def spoken(at: datetime) -> str:
+    """Tuesday 24 November 2026, 14:05 UTC; the browser says it in its own zone."""
+    return f"{at:%A} {at.day} {at:%B %Y}, {at:%H:%M} UTC"
+
+
+def distance(at: datetime, since: datetime | None = None) -> str:
+    """In 3 hours; 2 days ago."""
+    seconds = (at - (since or now())).total_seconds()
+    for least, length, name in SPANS:
+        if abs(seconds) >= least:
+            span = counted(max(1, round(abs(seconds) / length)), name)
+            return f"in {span}" if seconds > 0 else f"{span} ago"
+    return "in a moment" if seconds > 0 else "just now"
+
+
+def moment(at: datetime | None) -> Markup:
+    """A moment in full."""
+    return _time(at, "full", spoken(at)) if at else Markup()
+
+
+def clock(at: datetime | None) -> Markup:
+    """A moment of these days, to the second: 14:05:12."""
+    return _time(at, "clock", f"{at:%H:%M:%S} UTC") if at else Markup()
+
+
+def relative(at: datetime | None) -> Markup:
+    """A moment by its distance from now."""
+    return _time(at, "relative", distance(at)) if at else Markup()
+
+
+def _time(at: datetime, kind: str, text: str) -> Markup:
+    return Markup('<time datetime="{}" data-moment="{}" title="{}">{}</time>').format(
+        at.isoformat(), kind, spoken(at), text
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """When a case is due, and what is to be said of it."""
+
+    at: datetime | None
+    warning: str  # "Overdue", "Due soon" or ""
+
+
+def due(at: datetime | None, since: datetime | None = None) -> Due:
+    """Say whether a case is late."""
+    if at is None:
+        return Due(None, "")
+    left = at - (since or now())
+    return Due(at, "Overdue" if left < timedelta() else "Due soon" if left < SOON else "")

@@ -1,0 +1,24 @@
+"""One receiving process. It needs neither database nor archive: it stays up when either is down."""
+
+from __future__ import annotations
+
+from config.settings import Settings
+from gateway.installation import Folders
+from gateway.readiness import mark_ready
+from scp.inbox import Inbox
+from scp.peers import PeerBook
+from scp.server import ReceiverSettings, serve
+
+
+def serve_dicom(settings: Settings, part: str) -> None:
+    """Receive until SIGTERM."""
+    folders = Folders(settings.data)
+    how = ReceiverSettings(
+        counters=folders.counters,
+        ae_title=settings.dicom.ae_title,
+        host=settings.dicom.host,
+        port=settings.dicom.port,
+        process=part,
+        max_associations=settings.dicom.max_associations,
+    )
+    serve(how, PeerBook(folders.peers), Inbox(folders.inbox), mark_ready(folders, part))
