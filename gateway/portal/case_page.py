@@ -1,0 +1,135 @@
+"""The page of one case: the reading room, or what requester and coordinator need of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import flask
+from flask import Blueprint
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from worklist.subspecialties import Subspecialty
+
+from gateway.portal.case_lines import CaseLine, case_line
+from gateway.portal.reading import answers_of
+from gateway.portal.reports import moving, report_views
+from gateway.portal.rights import asking
+from gateway.portal.services import PortalServices
+from gateway.portal.studies import Counts, count_images, other_names, viewer_link
+from gateway.portal.timeline import timeline
+from gateway.portal.words import STATES_FOR_PATIENTS
+from sr_reports.errors import Unreportable
+from sr_reports.sections import Section, SectionName
+from sr_reports.wording import subspecialty_name
+from worklist import cases
+from worklist.access import Viewer
+from worklist.cases import EDITABLE_BY_REQUESTER
+from worklist.models import AuditLine, Case
+from worklist.states import CaseState, Role
+
+WRITING = frozenset({CaseState.CLAIMED, CaseState.ON_HOLD})
+UPLOADING = frozenset({CaseState.DRAFT, CaseState.AWAITING_IMAGES})
+CONCORDANCES = (
+    ("agree", "Agrees with the first report"),
+    ("minor", "Minor difference: it would not change what is done"),
+    ("major", "Major difference: it would change what is done"),
+    ("not_provided", "No first report was provided"),
+)
+FOR_THE_PATIENT = (SectionName.ANSWERS, SectionName.IMPRESSION, SectionName.RECOMMENDATIONS, SectionName.COMPARISON,
+                   SectionName.FINDINGS)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of case page, and for whom it is."""
+
+    template: str
+    is_for: Callable[[Viewer, Case], bool]
+
+
+KINDS = (  # the first that fits
+    Kind("reading_room.html", lambda who, case: case.reader_id == who.person_id),
+    Kind("case_oversight.html", lambda who, _: who.oversees),
+    Kind("case_patient.html", lambda who, case: case.patient_id == who.person_id),
+    Kind("case_site.html", lambda who, case: Role.SITE in who.roles and case.site_id == who.site_id),
+    Kind("reading_room.html", lambda *_: True),
+)
+
+
+def add_pages(portal: Blueprint, services: PortalServices) -> None:
+    """`/cases/<id>`, and those of its parts that refresh by themselves."""
+
+    def render(case_id: int, template: str = "") -> str:
+        who = asking()
+        with services.database.reading() as session:
+            case = cases.get(session, who, case_id)
+            page = template or next(kind.template for kind in KINDS if kind.is_for(who, case))
+            return flask.render_template(page, **_told(services, session, case, who))
+
+    @portal.get("/cases/<int:case_id>")
+    def case(case_id: int) -> ResponseReturnValue:
+        return render(case_id)
+
+    @portal.get("/cases/<int:case_id>/report")
+    def case_report(case_id: int) -> ResponseReturnValue:
+        return render(case_id, "case_report.html")
+
+    @portal.get("/cases/<int:case_id>/images")
+    def case_images(case_id: int) -> ResponseReturnValue:
+        return render(case_id, "case_images.html")
+
+
+def _told(services: PortalServices, session: Session, case: Case, who: Viewer) -> dict[str, object]:
+    counts = count_images(session, [case])
+    holds = case.reader_id == who.person_id
+    return {
+        **_about(case, who, counts),
+        "holds": holds,
+        "writing": holds and case.state is CaseState.CLAIMED,
+        "answers": answers_of(case),
+        "concordances": CONCORDANCES,
+        "reports": report_views(case),
+        "moving": moving(case),
+        "sections": _sections(services, session, case, who),
+        "steps": timeline(case),
+        "uploading": case.state in UPLOADING and case.patient_id == who.person_id,
+        "editable": case.state in EDITABLE_BY_REQUESTER,
+        "patient_state": STATES_FOR_PATIENTS[case.state],
+        "history": _history(session, case) if who.oversees else (),
+        "subspecialties": [(each.value, subspecialty_name(each)) for each in Subspecialty],
+    }
+
+
+def _about(case: Case, who: Viewer, counts: Counts) -> dict[str, object]:
+    line: CaseLine = case_line(case, who, counts)
+    return {
+        "case": case,
+        "line": line,
+        "viewer_link": viewer_link(line.studies),
+        "other_names": other_names(case),
+        "added_later": case.images_added_at is not None and case.state not in UPLOADING,
+    }
+
+
+def _sections(services: PortalServices, session: Session, case: Case, who: Viewer) -> tuple[Section, ...]:
+    """What the signed report says; for the patient the answers come first."""
+    if not case.reports:
+        return ()
+    try:
+        sections = services.preview(session, case)
+    except Unreportable:
+        return ()
+    if case.patient_id != who.person_id:
+        return sections
+    named = {section.name: section for section in sections}
+    return tuple(named[name] for name in FOR_THE_PATIENT if name in named)
+
+
+def _history(session: Session, case: Case) -> list[AuditLine]:
+    lines = select(AuditLine).where(AuditLine.case_id == case.id).order_by(AuditLine.id)
+    found = list(session.scalars(lines))
+    for line in found:
+        _ = line.person  # read while the session is open
+    return found

@@ -1,0 +1,148 @@
+"""Oversight: what needs a person, and whether every part is alive."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import flask
+from flask import Blueprint
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.sql.dml import ReturningUpdate
+
+from gateway.health import QUIET_WORKER
+from gateway.portal.case_lines import CaseLine, case_lines
+from gateway.portal.reports import DeliveryView, delivery_view
+from gateway.portal.rights import asking
+from gateway.portal.services import PortalServices
+from gateway.portal.words import Label
+from worklist.access import Viewer
+from worklist.models import AuditLine, Delivery, Pulse, Report, Site, Trouble, now
+from worklist.states import CaseState, DeliveryState
+
+MOST = 100  # rows of one list; more than that is one problem, not a hundred
+KINDS = {"refused": "Refused at the door", "quarantined": "Kept aside"}
+
+
+@dataclass(frozen=True, slots=True)
+class TroubleView:
+    """An object that did not become part of a study."""
+
+    row: Trouble
+    kind: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartView:
+    """One part of Overread, and how it is."""
+
+    name: str
+    state: Label
+    at: datetime
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Oversight:
+    """Everything that waits for a person."""
+
+    unassigned: list[CaseLine]
+    on_hold: list[CaseLine]
+    late: list[CaseLine]
+    troubles: list[TroubleView]
+    deliveries: list[DeliveryView]
+    unpublished: Sequence[Report]
+    parts: list[PartView]
+
+    @property
+    def waiting(self) -> int:
+        """How many things wait."""
+        cases = len(self.unassigned) + len(self.on_hold) + len(self.late)
+        return cases + len(self.troubles) + len(self.deliveries) + len(self.unpublished)
+
+
+def read_oversight(session: Session, who: Viewer) -> Oversight:
+    """What needs a person now."""
+    lines = case_lines(session, who, (CaseState.READY, CaseState.CLAIMED, CaseState.ON_HOLD))
+    unassigned = [line for line in lines if line.unassigned and line.case.state is CaseState.READY]
+    on_hold = [line for line in lines if line.case.state is CaseState.ON_HOLD]
+    return Oversight(
+        unassigned=unassigned,
+        on_hold=on_hold,
+        late=[line for line in lines if line.due.warning == "Overdue" and line not in unassigned + on_hold],
+        troubles=_troubles(session),
+        deliveries=_deliveries(session),
+        unpublished=session.scalars(select(Report).where(Report.published_at.is_(None), Report.last_error != "")).all(),
+        parts=[_part(pulse) for pulse in session.scalars(select(Pulse).order_by(Pulse.part))],
+    )
+
+
+def _troubles(session: Session) -> list[TroubleView]:
+    rows = session.scalars(
+        select(Trouble).where(Trouble.resolved_at.is_(None)).order_by(Trouble.received_at.desc()).limit(MOST)
+    ).all()
+    sites = {f"site:{site.id}": site.name or site.code for site in session.scalars(select(Site))}
+    return [TroubleView(row, KINDS.get(row.kind, row.kind), _origin(row.origin, sites)) for row in rows]
+
+
+def _origin(origin: str, sites: dict[str, str]) -> str:
+    kind, _, number = origin.partition(":")
+    return sites.get(origin) or (f"upload into case {number}" if kind == "case" else origin)
+
+
+def _deliveries(session: Session) -> list[DeliveryView]:
+    stuck = (Delivery.state == DeliveryState.NEEDS_PERSON) | (
+        (Delivery.state == DeliveryState.PENDING) & (Delivery.last_error != "")
+    )
+    query = select(Delivery).where(stuck).order_by(Delivery.id).limit(MOST).options(selectinload(Delivery.report))
+    return [delivery_view(each, each.report.case_id) for each in session.scalars(query)]
+
+
+def _part(pulse: Pulse) -> PartView:
+    silent = now() - pulse.at > QUIET_WORKER
+    state = Label("Trouble", "attention") if not pulse.ok else Label("Works", "done")
+    return PartView(pulse.part, Label("Silent", "attention") if silent else state, pulse.at, pulse.detail)
+
+
+def add_pages(portal: Blueprint, services: PortalServices) -> None:
+    """`/oversight`, and what a coordinator can do on it."""
+
+    def render(template: str) -> str:
+        with services.database.reading() as session:
+            return flask.render_template(template, oversight=read_oversight(session, asking()))
+
+    @portal.get("/oversight")
+    def oversight() -> ResponseReturnValue:
+        return render("oversight.html")
+
+    @portal.get("/oversight/rows")
+    def oversight_rows() -> ResponseReturnValue:
+        return render("oversight_rows.html")
+
+    @portal.post("/oversight/troubles/<int:trouble_id>/seen")
+    def trouble_seen(trouble_id: int) -> ResponseReturnValue:
+        seen = update(Trouble).where(Trouble.id == trouble_id, Trouble.resolved_at.is_(None)).values(resolved_at=now())
+        return _done(services, seen.returning(Trouble.study_uid), "seen", "Marked as seen.")
+
+    @portal.post("/oversight/deliveries/<int:delivery_id>/again")
+    def delivery_again(delivery_id: int) -> ResponseReturnValue:
+        again = (
+            update(Delivery)
+            .where(Delivery.id == delivery_id, Delivery.state != DeliveryState.PROVEN)
+            .values(state=DeliveryState.PENDING, next_attempt_at=now())
+        )
+        return _done(services, again.returning(Delivery.destination), "deliver again", "It is tried again now.")
+
+
+def _done(services: PortalServices, change: ReturningUpdate[tuple[str]], action: str, said: str) -> ResponseReturnValue:
+    """Make one change and write its audit line; somebody else may have been first, which is as good."""
+    with services.database.writing() as session:
+        changed = session.execute(change.execution_options(synchronize_session=False)).first()
+        if changed is not None:
+            session.add(AuditLine(person_id=asking().person_id, action=action, detail=changed[0]))
+            flask.flash(said, "done")
+    return flask.redirect(flask.url_for("portal.oversight"), 303)

@@ -1,0 +1,32 @@
+"""All pages as one blueprint."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from gateway.portal import (
+    case_page,
+    home,
+    layout,
+    moves,
+    oversight,
+    reading,
+    request_pages,
+    rights,
+    sites,
+    uploads,
+    worklist_page,
+)
+from gateway.portal.services import PortalServices
+
+NOUNS = (home, worklist_page, case_page, moves, reading, request_pages, uploads, oversight, sites)
+
+
+def create_portal(services: PortalServices) -> Blueprint:
+    """The blueprint with every page, those of Flask-Security in our look among them."""
+    portal = Blueprint("portal", __name__, template_folder="templates")
+    rights.guard(portal)
+    layout.furnish(portal, services.settings)
+    for noun in NOUNS:
+        noun.add_pages(portal, services)
+    return portal

@@ -1,0 +1,122 @@
+"""Reading: what a reader sees before signing, and the signature."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import flask
+from flask import Blueprint
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+
+from gateway.portal.rights import asking
+from gateway.portal.services import PortalServices
+from sr_reports.errors import Unreportable
+from sr_reports.opinion import Opinion
+from sr_reports.problems import opinion_problems
+from sr_reports.sections import Section
+from worklist import cases, lifecycle
+from worklist.access import Viewer
+from worklist.models import Case
+from worklist.routes import Invalid
+from worklist.states import CaseState
+
+
+class NotYet(Exception):
+    """The case cannot be signed like this; the message says what to do first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What stands against signing (`missing`), and what the reader should know before (`open`)."""
+
+    missing: tuple[str, ...]
+    open: tuple[str, ...]
+
+
+def readiness(case: Case) -> Readiness:
+    """What is missing in the draft."""
+    opinion = Opinion.from_json(case.draft)
+    missing = opinion_problems(opinion, tuple(case.questions), case.prior_report)
+    still_open = []
+    if not opinion.recommendations.strip():
+        still_open.append("There are no recommendations.")
+    if case.images_added_at and case.claimed_at and case.images_added_at > case.claimed_at:
+        still_open.append("Images were added after you claimed the case. Have you seen them?")
+    return Readiness(missing, tuple(still_open))
+
+
+def answers_of(case: Case) -> dict[str, str]:
+    """The draft's answers by their question."""
+    return {str(each.get("question", "")): str(each.get("answer", "")) for each in case.draft.get("answers") or []}
+
+
+def held(session: Session, who: Viewer, case_id: int) -> Case:
+    """A case that this reader holds. Raises NotFound."""
+    case = cases.get(session, who, case_id)
+    if case.reader_id != who.person_id:
+        raise lifecycle.NotFound(f"You do not hold case {case_id}.")
+    return case
+
+
+def add_pages(portal: Blueprint, services: PortalServices) -> None:
+    """Preview as page and PDF, the question before signing, and signing."""
+    _add_preview(portal, services)
+
+    @portal.get("/cases/<int:case_id>/sign")
+    def confirm_signing(case_id: int) -> ResponseReturnValue:
+        with services.database.reading() as session:
+            case = held(session, asking(), case_id)
+            if case.state is not CaseState.CLAIMED:
+                return flask.redirect(flask.url_for("portal.case", case_id=case_id))
+            return flask.render_template("sign.html", case=case, readiness=readiness(case), seen=_version(case))
+
+    @portal.post("/cases/<int:case_id>/sign")
+    def sign(case_id: int) -> ResponseReturnValue:
+        try:
+            with services.database.writing() as session:
+                case = held(session, asking(), case_id)
+                _check(case)
+                services.sign(session, asking(), case)
+        except (NotYet, Invalid, Unreportable) as error:
+            flask.flash(f"Not signed. {error}", "problem")
+        else:
+            flask.flash("Signed. The report is being made and sent.", "done")
+        return flask.redirect(flask.url_for("portal.case", case_id=case_id), 303)
+
+
+def _add_preview(portal: Blueprint, services: PortalServices) -> None:
+    @portal.get("/cases/<int:case_id>/preview")
+    def preview(case_id: int) -> ResponseReturnValue:
+        with services.database.reading() as session:
+            case = held(session, asking(), case_id)
+            sections, problem = _sections(services, session, case)
+            return flask.render_template("preview.html", case=case, sections=sections, problem=problem)
+
+    @portal.get("/cases/<int:case_id>/preview.pdf")
+    def preview_pdf(case_id: int) -> ResponseReturnValue:
+        with services.database.reading() as session:
+            content = services.preview_pdf(session, held(session, asking(), case_id))
+        response = flask.Response(content, mimetype="application/pdf")
+        response.headers["Content-Disposition"] = f'inline; filename="draft-{case_id}.pdf"'
+        return response
+
+
+def _sections(services: PortalServices, session: Session, case: Case) -> tuple[tuple[Section, ...], str]:
+    try:
+        return services.preview(session, case), ""
+    except (Invalid, Unreportable) as error:
+        return (), str(error)
+
+
+def _version(case: Case) -> str:
+    return case.draft_at.isoformat() if case.draft_at else ""
+
+
+def _check(case: Case) -> None:
+    """What is signed is what was seen. Raises NotYet."""
+    if flask.request.form.get("seen", "") != _version(case):
+        raise NotYet("The text has changed since you looked, perhaps in another window. Read it again, then sign.")
+    missing = readiness(case).missing
+    if missing:
+        raise NotYet(" ".join(missing))

@@ -1,0 +1,80 @@
+"""A signed report and its ways to its destinations, in plain words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.portal.words import DELIVERIES, Label, counted
+from worklist.models import Case, Delivery, Report
+from worklist.states import CaseState, DeliveryState
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryView:
+    """One destination: what is so, what went wrong last, when it is tried again, and what proves that it arrived."""
+
+    id: int
+    destination: str
+    state: Label
+    attempts: str
+    error: str
+    next_at: datetime | None
+    proof: str
+    proven_at: datetime | None
+    case_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReportView:
+    """One signed version. `making` says what is being waited for while it cannot be downloaded yet."""
+
+    version: int
+    signed_at: datetime
+    signed_by: str
+    ready: bool
+    making: str
+    error: str
+    next_at: datetime | None
+    deliveries: tuple[DeliveryView, ...]
+
+
+def report_views(case: Case) -> tuple[ReportView, ...]:
+    """The versions of the case's report, the newest first."""
+    return tuple(_report_view(report) for report in reversed(case.reports))
+
+
+def moving(case: Case) -> bool:
+    """Whether the page about this case's report will change by itself."""
+    return case.state is CaseState.SIGNED
+
+
+def _report_view(report: Report) -> ReportView:
+    ready = report.published_at is not None
+    return ReportView(
+        version=report.version,
+        signed_at=report.signed_at,
+        signed_by=report.signer.display_name,
+        ready=ready,
+        making="" if ready else "The documents are being made and put into the archive.",
+        error="" if ready else report.last_error,
+        next_at=None if ready else report.next_attempt_at,
+        deliveries=tuple(delivery_view(each, report.case_id) for each in report.deliveries),
+    )
+
+
+def delivery_view(delivery: Delivery, case_id: int) -> DeliveryView:
+    """One delivery in words."""
+    waiting = delivery.state is DeliveryState.PENDING
+    retried = waiting and bool(delivery.last_error)
+    return DeliveryView(
+        id=delivery.id,
+        destination=delivery.destination,
+        state=Label("Not delivered yet", "attention") if retried else DELIVERIES[delivery.state],
+        attempts=counted(delivery.attempts, "attempt") if delivery.attempts else "",
+        error="" if delivery.state is DeliveryState.PROVEN else delivery.last_error,
+        next_at=delivery.next_attempt_at if retried else None,
+        proof=delivery.proof,
+        proven_at=delivery.proven_at,
+        case_id=case_id,
+    )

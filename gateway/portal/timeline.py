@@ -1,0 +1,80 @@
+"""What has happened to a patient's request and what comes next, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sr_reports.wording import subspecialty_name
+from worklist.models import Case
+from worklist.states import CaseState
+
+S = CaseState
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step. `status` is "done", "now" or "next"."""
+
+    title: str
+    text: str
+    status: str
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    title: str
+    text: Callable[[Case], str]
+    at: Callable[[Case], datetime | None]
+
+
+# A request stands at the stage with this number; those before it are behind it.
+STANDS_AT: Mapping[CaseState, int] = {
+    S.DRAFT: 1,
+    S.AWAITING_IMAGES: 2,
+    S.READY: 3,
+    S.CLAIMED: 3,
+    S.ON_HOLD: 3,
+    S.SIGNED: 4,
+    S.DELIVERED: 5,
+    S.CANCELLED: 0,
+}
+
+
+def _reading(case: Case) -> str:
+    if case.state is S.ON_HOLD:
+        return f"The specialist needs something before going on: {case.hold_reason}"
+    if case.reader is not None:
+        return f"{case.reader.display_name} reads your images and writes the second opinion."
+    field = "" if case.subspecialty == "unassigned" else f" in {subspecialty_name(case.subspecialty).lower()}"
+    return f"A specialist{field} will read your images and answer your questions."
+
+
+STAGES = (
+    _Stage("You tell us what it is about", lambda _: "Your reason, your history and your questions.",
+           lambda case: case.created_at),
+    _Stage("You add your images and send the request", lambda _: "Nobody looks at it before you send it.",
+           lambda _: None),
+    _Stage("We check that the images are complete", lambda _: "It takes about a minute; you need do nothing.",
+           lambda case: case.ready_at),
+    _Stage("A specialist reads", _reading, lambda case: case.signed_at),
+    _Stage("The report is made", lambda _: "The signed opinion becomes a document for you.",
+           lambda case: case.delivered_at),
+    _Stage("Your second opinion is ready", lambda _: "Read it here, or take it to your doctor.", lambda _: None),
+)  # fmt: skip
+
+
+def timeline(case: Case) -> tuple[Step, ...]:
+    """The steps of this request; none when it was cancelled."""
+    if case.state is S.CANCELLED:
+        return ()
+    here = STANDS_AT[case.state]
+    return tuple(_step(stage, number, here, case) for number, stage in enumerate(STAGES))
+
+
+def _step(stage: _Stage, number: int, here: int, case: Case) -> Step:
+    last = len(STAGES) - 1
+    status = "done" if number < here or here == last else "now" if number == here else "next"
+    return Step(stage.title, stage.text(case), status, stage.at(case) if status == "done" else None)
