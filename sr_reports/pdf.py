@@ -18,8 +18,8 @@ TEMPLATE = Path(__file__).with_name("report.typ")
 def build_pdf(content: ReportContent, *, draft: bool = False, sr: bytes | None = None) -> bytes:
     """The report on A4, PDF/A-2a and PDF/UA-1. The same content gives the same bytes.
 
-    The last page names the SR by UID and digest: of `sr`, what `build_sr` made of this content, which is made anew where
-    it is not given. A draft may lack anything, says on each page that it is not signed, and names no SR.
+    The last page names the SR by UID and digest: of `sr`, what `build_sr` made of this content, and is made
+    anew where it is not given. A draft may lack anything, says on each page that it is not signed, and names no SR.
     Raises Unreportable, in plain words, for what `build_sr` refuses and for text that no font can print.
     """
     digest = "" if draft else dataset_digest(sr or build_sr(content))

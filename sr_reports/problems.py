@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from sr_reports.errors import Unreportable
 from sr_reports.opinion import Concordance, Opinion, ReportContent
-from sr_reports.prose import clean, unprintable
+from sr_reports.prose import clean, one_line, unprintable
 from sr_reports.reference import patient_and_study
 
 REQUIRED = {
@@ -41,11 +41,11 @@ def _missing(opinion: Opinion, questions: tuple[str, ...], first_report: str) ->
     for field, sentence in REQUIRED.items():
         if not getattr(opinion, field).strip():
             yield sentence
-    answered = {each.question.strip() for each in opinion.answers if each.answer.strip()}
+    answered = {one_line(each.question) for each in opinion.answers if each.answer.strip()}
     for question in (*questions, *(each.question for each in opinion.answers)):
-        if question.strip() and question.strip() not in answered:
-            answered.add(question.strip())  # named once
-            yield f"A question has no answer: {question.strip()}"
+        if (asked := one_line(question)) and asked not in answered:
+            answered.add(asked)  # named once
+            yield f"A question has no answer: {asked}"
     if opinion.concordance is None:
         yield "Agreement with the first report is not chosen."
     if opinion.concordance is Concordance.NOT_PROVIDED and first_report.strip():

@@ -148,7 +148,7 @@ def _read(reference: bytes) -> Dataset:
 
 
 def _element(source: Dataset, keyword: str) -> DataElement | None:
-    """The element in Unicode, or None where it is absent or not legal. Raises Unreportable for an unreadable identity."""
+    """The element in Unicode, or None where absent or not legal. Raises Unreportable for an unreadable identity."""
     if keyword not in source:
         return None
     with warnings.catch_warnings():

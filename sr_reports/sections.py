@@ -114,7 +114,7 @@ def first_report_source(prior: PriorReport) -> str:
 def _first_report(prior: PriorReport | None) -> Iterator[Paragraph]:
     if prior and prior.text.strip():
         if source := first_report_source(prior):
-            yield Paragraph(f"First report {source}.")
+            yield Paragraph(f"{source[0].upper()}{source[1:]}.")
         yield from _texts(prior.text)
 
 

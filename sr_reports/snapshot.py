@@ -1,4 +1,4 @@
-"""A report's content as JSON, for the row that a signature freezes. The reference header is kept beside it, as bytes."""
+"""A report's content as JSON, for the row that a signature freezes. The reference is kept beside it, as bytes."""
 
 from __future__ import annotations
 

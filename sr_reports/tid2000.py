@@ -63,6 +63,10 @@ def _document(dataset: Dataset) -> Iterator[str]:
     for keyword in REQUIRED_SEQUENCES:
         if not dataset.get(keyword):
             yield f"{keyword} is missing or empty"
+    yield from _verification(dataset)
+
+
+def _verification(dataset: Dataset) -> Iterator[str]:
     for observer in dataset.get("VerifyingObserverSequence") or []:
         if not observer.get("VerifyingObserverName") or not observer.get("VerifyingOrganization"):
             yield "the verifying observer has no name or organization"

@@ -54,6 +54,11 @@ def missing_fonts() -> tuple[str, ...]:
     return tuple(family for family in (*FAMILIES[:4], CHINESE) if family not in installed)
 
 
+def prepare() -> None:
+    """Find the fonts now rather than with the first report."""
+    _families()
+
+
 def typeset(template: Path, data: Mapping[str, object], moment: datetime) -> bytes:
     """The template with `data` in `sys.inputs.data`. The same data and moment give the same bytes.
 

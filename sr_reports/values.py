@@ -1,4 +1,4 @@
-"""Our own text in DICOM's value representations (PS3.5 6.2): what does not fit is cut, what would divide is replaced."""
+"""Our own text in DICOM's value representations (PS3.5 6.2): what is too long is cut, what divides is replaced."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def long(text: str) -> str:
 
 
 def person_name(text: str) -> str:
-    """Text for PN: at most 64 characters in each of its groups. A name without components becomes one, told by a "^"."""
+    """Text for PN: at most 64 characters in each group; a name without components is marked as one by a "^"."""
     groups = [_line(group, 63) for group in text.split("=")[:3]]
     return "=".join(group if "^" in group or not group else f"{group}^" for group in groups)
 

@@ -16,8 +16,7 @@ CONCORDANCE: dict[Concordance, str] = {
     Concordance.NOT_PROVIDED: "The first report was not provided, so no comparison was made.",
 }
 LIMITS = (
-    "This interpretation is based on the images and the information listed here alone; "
-    "the patient was not examined by the reader."
+    "This interpretation is based on the images and the information given here alone; the patient was not examined."
 )
 MODALITIES = {
     "CR": "Radiography",
