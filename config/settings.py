@@ -19,12 +19,14 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from config.errors import Explained
+
 DEFAULTS = Path(__file__).parent / "default.toml"
 SHIPPED_ROUTING = Path(__file__).parent / "routing.toml"
 PROGRAM = Path(__file__).parent.parent
 
 
-class ConfigurationError(Exception):
+class ConfigurationError(Explained):
     """The configuration cannot be used; the message says which line and what to write instead."""
 
 

@@ -1,67 +1,42 @@
-"""Commands that change an installation: people, sites, tokens."""
+"""Commands that change an installation: people and sites. What they need is loaded when they are called."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from sqlalchemy import select
-from sqlalchemy.exc import OperationalError
 
-from config.database import Database, connect
-from config.settings import ConfigurationError, Settings
-from gateway.accounts.people import NewPerson, NoSuchPerson, add_person, issue_token
-from gateway.assets import AssetsMissing
-from gateway.installation import open_installation
-from gateway.sites import BadPeer, Receiver, put_site
-from gateway.supervisor import StartFailed
-from orthanc.errors import ArchiveUnavailable
-from worklist.models import Person, Site
-from worklist.routing import RuleFileError
+from config.errors import Explained
 from worklist.states import Role
 from worklist.subspecialties import Subspecialty
 
-# What is said in one sentence instead of a traceback.
-EXPECTED = (
-    ArchiveUnavailable,
-    AssetsMissing,
-    BadPeer,
-    ConfigurationError,
-    NoSuchPerson,
-    OperationalError,
-    RuleFileError,
-    StartFailed,
-)
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 person = typer.Typer(help="People who sign in.", no_args_is_help=True)
 site = typer.Typer(help="Hospitals and the DICOM peers they send from and receive on.", no_args_is_help=True)
 Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of the installation.")]
 
 
-def settings_of(data: Path) -> Settings:
-    """The installation's settings. Raises ConfigurationError if there is none."""
-    return open_installation(data)
-
-
 @contextmanager
-def database_of(settings: Settings) -> Iterator[Database]:
-    """The installation's database for the length of a block."""
-    database = connect(settings.database_url)
+def transaction(data: Path) -> Iterator[Session]:
+    """One transaction on the installation's database. Raises Explained if there is none, or it does not answer."""
+    from sqlalchemy.exc import OperationalError
+
+    from config.database import connect
+    from gateway.installation import open_installation
+
+    database = connect(open_installation(data).database_url)
     try:
-        yield database
+        with database.writing() as session:
+            yield session
+    except OperationalError as error:
+        raise Explained(f"The database does not answer: {error.orig}") from error
     finally:
         database.close()
-
-
-def make_token(data: Path, email: str) -> str:
-    """A bearer token for one person. Raises NoSuchPerson."""
-    with database_of(settings_of(data)) as database, database.writing() as session:
-        return issue_token(session, email)
 
 
 @person.command("add")
@@ -80,14 +55,19 @@ def add(
     site_code: Annotated[str, typer.Option("--site", help="Of a person of a site: its code.")] = "",
 ) -> None:
     """Add a person, or bring an existing one up to date."""
-    with database_of(settings_of(data)) as database, database.writing() as session:
+    from sqlalchemy import select
+
+    from gateway.accounts.people import NewPerson, add_person
+    from worklist.models import Site
+
+    with transaction(data) as session:
         here = session.scalars(select(Site).where(Site.code == site_code)).one_or_none() if site_code else None
         if site_code and here is None:
-            raise BadPeer(f"There is no site {site_code}. See: overread site list --data {data}")
+            raise Explained(f"There is no site {site_code}. See: overread site list --data {data}")
         if Role.SITE in role and here is None:
-            raise BadPeer("A person with the role “site” needs --site CODE.")
+            raise Explained("A person with the role “site” needs --site CODE.")
         if Role.READER in role and not (dicom_name and subspecialty):
-            raise BadPeer("A reader needs --dicom-name and at least one --subspecialty: both go into every report.")
+            raise Explained("A reader needs --dicom-name and at least one --subspecialty: both go into every report.")
         new = NewPerson(
             email=email,
             display_name=name,
@@ -107,8 +87,14 @@ def add(
 @person.command("list")
 def people(data: Data) -> None:
     """List everybody who can sign in."""
+    from rich.console import Console
+    from rich.table import Table
+    from sqlalchemy import select
+
+    from worklist.models import Person
+
     table = Table("E-mail", "Name", "Roles", "Subspecialties", "Site")
-    with database_of(settings_of(data)) as database, database.reading() as session:
+    with transaction(data) as session:
         for one in session.scalars(select(Person).order_by(Person.email)):
             roles = ", ".join(sorted(role.name for role in one.roles))
             table.add_row(one.email, one.display_name, roles, ", ".join(one.subspecialties),
@@ -126,9 +112,11 @@ def add_site(
     proof: Annotated[str, typer.Option(help="What proves a delivery: query, or status if it offers none.")] = "query",
 ) -> None:
     """Add a hospital and its DICOM peers, or more peers to it. Takes effect at once."""
+    from gateway.sites import Receiver, put_site
+
     if proof not in {"query", "status"}:
-        raise BadPeer("--proof is “query” or “status”.")
-    with database_of(settings_of(data)) as database, database.writing() as session:
+        raise Explained("--proof is “query” or “status”.")
+    with transaction(data) as session:
         receivers = [Receiver.parse(text, proof) for text in receives_on or []]
         put_site(session, code, name, sends_from or [], receivers)
     typer.echo(f"{code} is known.")
@@ -137,8 +125,14 @@ def add_site(
 @site.command("list")
 def sites(data: Data) -> None:
     """List the hospitals and their peers."""
+    from rich.console import Console
+    from rich.table import Table
+    from sqlalchemy import select
+
+    from worklist.models import Site
+
     table = Table("Code", "Name", "Sends from", "Receives on", "Proof")
-    with database_of(settings_of(data)) as database, database.reading() as session:
+    with transaction(data) as session:
         for one in session.scalars(select(Site).order_by(Site.code)):
             receivers = [peer for peer in one.peers if peer.receives_reports]
             table.add_row(

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from config.settings import load_settings
+from config.errors import Explained
+from config.settings import Settings, load_settings
 from gateway import administration
-from gateway.logs import write_structured_logs
 
 app = typer.Typer(
     name="overread",
@@ -44,7 +44,7 @@ def up(
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings of your own (TOML).")] = None,
 ) -> None:
     """Start everything on this machine and keep it running until Ctrl-C."""
-    from gateway import up as starting  # noqa: PLC0415
+    from gateway import up as starting
 
     given: dict[str, object] = {"http": {"port": http}} if http else {}
     given |= {"demo": True, "studies": {"quiet_seconds": 5.0}} if demo else {}
@@ -60,18 +60,17 @@ def serve(
     name: Annotated[str, typer.Option("--part", metavar="NAME", help="Its name in logs and counters.")] = "",
 ) -> None:
     """Run one part of an installation in the foreground, as `up` does for all."""
-    write_structured_logs()
-    settings = administration.settings_of(data)
+    settings = _settings_of(data)
     if part is Part.DICOM:
-        from gateway.receiver import serve_dicom  # noqa: PLC0415  # a part loads what it needs and no more
+        from gateway.receiver import serve_dicom
 
         serve_dicom(settings, name or "receiver-1")
     elif part is Part.WORKER:
-        from gateway.worker import serve_worker  # noqa: PLC0415
+        from gateway.worker import serve_worker
 
         serve_worker(settings, name or "worker")
     else:
-        from gateway.web import serve_web  # noqa: PLC0415
+        from gateway.web import serve_web
 
         serve_web(settings)
 
@@ -79,7 +78,7 @@ def serve(
 @app.command()
 def doctor(data: Data) -> None:
     """Check the installation, with a real C-ECHO and a real C-STORE, and say what to do about each finding."""
-    from gateway.doctor import examine, show  # noqa: PLC0415
+    from gateway.doctor import examine, show
 
     raise typer.Exit(show(examine(data)))
 
@@ -87,7 +86,11 @@ def doctor(data: Data) -> None:
 @app.command()
 def token(email: Annotated[str, typer.Argument(help="E-mail address of the person.")], data: Data) -> None:
     """Print a bearer token that acts as this person in API and DICOMweb, for 90 days."""
-    typer.echo(administration.make_token(data, email))
+    from gateway.accounts.people import issue_token
+
+    with administration.transaction(data) as session:
+        made = issue_token(session, email)
+    typer.echo(made)
 
 
 @app.command()
@@ -99,29 +102,36 @@ def route(
     history: Annotated[str, typer.Option(help="History that a requester would write.")] = "",
 ) -> None:
     """Explain where a study would go, and why. Nothing is sent."""
-    from gateway.routing_trial import explain_paths  # noqa: PLC0415
+    from gateway.routing_trial import explain_paths
 
     if rules is None:
-        rules = administration.settings_of(data).routing_file if data else load_settings(Path()).routing_file
+        from gateway.installation import open_installation
+
+        rules = (open_installation(data) if data else load_settings(Path())).routing_file
     explain_paths(paths, rules, site, history)
 
 
 @app.command(hidden=True, name="send-demo")
 def send_demo(data: Data, name: Annotated[str, typer.Option("--part", hidden=True)] = "demo") -> None:
     """Send the synthetic studies of the demonstration through the front door."""
-    from gateway.demo import send_demo_studies  # noqa: PLC0415
+    from gateway.demo import send_demo_studies
+
+    del name
+    send_demo_studies(_settings_of(data))
+
+
+def _settings_of(data: Path) -> Settings:
+    from gateway.installation import open_installation
+    from gateway.logs import write_structured_logs
 
     write_structured_logs()
-    del name
-    settings = administration.settings_of(data)
-    with administration.database_of(settings) as database:
-        send_demo_studies(settings, database)
+    return open_installation(data)
 
 
 def main() -> None:
     """Run the command; an expected error becomes one sentence and exit code 1."""
     try:
         app(standalone_mode=True)
-    except administration.EXPECTED as error:
+    except Explained as error:
         sys.stderr.write(f"overread: {error}\n")
         sys.exit(1)

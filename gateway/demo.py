@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import func, select
 
-from config.database import Database
+from config.database import Database, connect
 from config.settings import Settings
 from gateway.accounts.people import NewPerson, add_person
 from gateway.demo_studies import demo_studies
@@ -62,11 +62,14 @@ def add_demo_people(database: Database) -> None:
                 person.site_id = site.id if Role.SITE in each.roles else None
 
 
-def send_demo_studies(settings: Settings, database: Database) -> int:
+def send_demo_studies(settings: Settings) -> int:
     """Send the synthetic studies by C-STORE, as a hospital would; 0 if there are studies already."""
+    database = connect(settings.database_url)
     with database.reading() as session:
-        if session.scalar(select(func.count(Study.id))):
-            return 0
+        known = session.scalar(select(func.count(Study.id)))
+    database.close()
+    if known:
+        return 0
     dicom = settings.dicom
     ours = Endpoint(dicom.ae_title, "127.0.0.1", dicom.port, SENDER)
     sender = Sender(SENDER, settings.delivery.timeout)

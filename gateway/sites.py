@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from config.database import Database
+from config.errors import Explained
 from gateway.installation import write_private
 from worklist.models import Peer, Site
 
@@ -18,7 +19,7 @@ AE_TITLE = re.compile(r"[\x20-\x5b\x5d-\x7e]{1,16}")  # PS3.5 6.2, AE: no backsl
 DOCTOR = "OVERREAD_DOCTOR"  # our own voice through the front door
 
 
-class BadPeer(Exception):
+class BadPeer(Explained):
     """What was said of a site cannot be used; the message says what to write instead."""
 
 

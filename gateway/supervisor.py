@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
+from config.errors import Explained
 from config.settings import ConfigurationError
 
 PR_SET_PDEATHSIG = 1
@@ -48,7 +49,7 @@ class _Child:
     once: bool = False
 
 
-class StartFailed(Exception):
+class StartFailed(Explained):
     """A part does not come up; the message says which and where to read why."""
 
 

@@ -10,6 +10,7 @@ from argon2 import PasswordHasher
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from config.errors import Explained
 from gateway.accounts.sessions import token_digest
 from worklist.models import ApiToken, Person, PersonRole, now
 from worklist.states import Role
@@ -17,7 +18,7 @@ from worklist.states import Role
 TOKEN_LIFE = timedelta(days=90)
 
 
-class NoSuchPerson(Exception):
+class NoSuchPerson(Explained):
     """Nobody has this e-mail address; the message says which."""
 
 
