@@ -1,16 +1,17 @@
 """Opening an association with a peer, and saying in two kinds of error why there is none."""
 
 import contextlib
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ssl import SSLContext
 
-from pynetdicom import AE, _config, evt
+from pynetdicom import AE, _config
 from pynetdicom.association import Association
-from pynetdicom.events import Event
 from pynetdicom.presentation import PresentationContext
+from pynetdicom.transport import AddressInformation
 
 from scp.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from scp.transport import ClosingSocket
 
 _MAX_PDU = 131_072
 _REJECTED_PERMANENT = 1
@@ -45,6 +46,15 @@ class Endpoint:
         return f"{self.ae_title}@{self.host}:{self.port}"
 
 
+class _Caller(AE):
+    def _create_socket(
+        self, assoc: Association, address: AddressInformation, tls_args: tuple[SSLContext, str] | None
+    ) -> ClosingSocket:
+        connection = ClosingSocket(assoc, address=address)
+        connection.tls_args = tls_args
+        return connection
+
+
 @contextlib.contextmanager
 def associated(
     endpoint: Endpoint, calling: str, timeout: float, contexts: list[PresentationContext]
@@ -55,7 +65,7 @@ def associated(
     """
     _config.LOG_HANDLER_LEVEL = "none"
     try:
-        ae = AE(calling)
+        ae = _Caller(calling)
         ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
         ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
         ae.connection_timeout = ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = timeout
@@ -65,7 +75,6 @@ def associated(
             contexts,
             endpoint.ae_title,
             _MAX_PDU,
-            evt_handlers=[(evt.EVT_CONN_OPEN, _send_at_once)],
         )
     except OSError as error:
         raise PeerUnavailable(f"{endpoint.host} cannot be found: {error.strerror}") from error
@@ -78,13 +87,6 @@ def associated(
     finally:
         if association.is_established:
             association.release()
-
-
-def _send_at_once(event: Event) -> None:
-    """Turn Nagle's algorithm off, which costs 40 ms for each message."""
-    wrapped = event.assoc.dul.socket
-    if wrapped is not None and wrapped.socket is not None:
-        wrapped.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _why_not(association: Association, endpoint: Endpoint, calling: str) -> Exception:

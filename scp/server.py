@@ -21,7 +21,7 @@ from scp.negotiation import VERIFICATION, Policy, on_common_extended, on_request
 from scp.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from scp.peers import PeerBook
 from scp.storing import Door, on_c_echo, on_c_store
-from scp.transport import BoundedServer, Limits
+from scp.transport import BoundedHandler, BoundedServer, Limits
 
 log = structlog.get_logger()
 
@@ -66,6 +66,7 @@ class Receiver:
                     (evt.EVT_C_ECHO, on_c_echo, [self._door]),
                 ],
                 server_class=BoundedServer,
+                request_handler=BoundedHandler,
             ),
         )
         self._server.limits = settings.limits
