@@ -12,6 +12,7 @@ from sr_reports import codes
 from sr_reports.opinion import InstanceRef, ReportContent, Signer
 from sr_reports.reference import patient_and_study
 from sr_reports.values import long, person_name, short
+from sr_reports.verbatim import as_written
 from sr_reports.wording import subspecialty_name
 
 ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
@@ -80,15 +81,15 @@ def references(instances: Iterable[InstanceRef]) -> list[Dataset]:
     studies: dict[str, dict[str, dict[str, Dataset]]] = {}
     for each in instances:
         item = Dataset()
-        item.ReferencedSOPClassUID = each.sop_class_uid
-        item.ReferencedSOPInstanceUID = each.sop_uid
+        item.add(as_written("ReferencedSOPClassUID", each.sop_class_uid))
+        item.add(as_written("ReferencedSOPInstanceUID", each.sop_uid))
         studies.setdefault(each.study_uid, {}).setdefault(each.series_uid, {})[each.sop_uid] = item
     return [_study_reference(study_uid, series) for study_uid, series in studies.items()]
 
 
 def _study_reference(study_uid: str, series: dict[str, dict[str, Dataset]]) -> Dataset:
     study = Dataset()
-    study.StudyInstanceUID = study_uid
+    study.add(as_written("StudyInstanceUID", study_uid))
     study.ReferencedSeriesSequence = [
         _series_reference(series_uid, list(instances.values())) for series_uid, instances in series.items()
     ]
@@ -97,7 +98,7 @@ def _study_reference(study_uid: str, series: dict[str, dict[str, Dataset]]) -> D
 
 def _series_reference(series_uid: str, instances: Sequence[Dataset]) -> Dataset:
     item = Dataset()
-    item.SeriesInstanceUID = series_uid
+    item.add(as_written("SeriesInstanceUID", series_uid))
     item.ReferencedSOPSequence = list(instances)
     return item
 
@@ -132,11 +133,10 @@ def _author(content: ReportContent) -> Dataset:
 def _request(content: ReportContent, study: Dataset) -> Dataset:
     """Our request for a second opinion, under the accession number that the hospital's study has."""
     item = Dataset()
-    item.StudyInstanceUID = study.StudyInstanceUID
     item.ReferencedStudySequence = []
-    item.AccessionNumber = study.AccessionNumber
-    if "IssuerOfAccessionNumberSequence" in study:
-        item.IssuerOfAccessionNumberSequence = study.IssuerOfAccessionNumberSequence
+    for keyword in ("StudyInstanceUID", "AccessionNumber", "IssuerOfAccessionNumberSequence"):
+        if keyword in study:
+            item.add(study[keyword])
     item.PlacerOrderNumberImagingServiceRequest = None
     item.FillerOrderNumberImagingServiceRequest = None
     item.RequestedProcedureID = short(content.request.case_number)

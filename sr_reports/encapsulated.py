@@ -8,7 +8,7 @@ from pydicom.uid import EncapsulatedPDFStorage, EnhancedSRStorage
 from sr_reports import codes
 from sr_reports.document import PDF_SERIES, general, series_description
 from sr_reports.opinion import ReportContent
-from sr_reports.reference import part10_of
+from sr_reports.part10 import part10_of
 from sr_reports.values import long
 
 

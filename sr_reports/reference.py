@@ -10,14 +10,13 @@ import re
 import warnings
 from io import BytesIO
 
-from pydicom import DataElement, Dataset, Sequence, dcmread, dcmwrite
-from pydicom.datadict import dictionary_description, dictionary_VR
-from pydicom.dataset import FileMetaDataset
-from pydicom.multival import MultiValue
-from pydicom.uid import ExplicitVRLittleEndian
-from pydicom.valuerep import PersonName
+from pydicom import DataElement, Dataset, dcmread
+from pydicom.datadict import dictionary_VR
+from pydicom.uid import RawDataStorage
 
 from sr_reports.errors import Unreportable
+from sr_reports.part10 import part10_of
+from sr_reports.verbatim import copied
 
 PATIENT = (
     "PatientName",
@@ -77,20 +76,8 @@ TYPE_2 = (
     "StudyID",
     "AccessionNumber",
 )
-IDENTITY = frozenset({"PatientName", "PatientID", "IssuerOfPatientID", "AccessionNumber", "StudyInstanceUID"})
-LEGAL = {  # a value that does not match is left out; identifiers are not judged
-    "PatientSex": re.compile(r"[MFO]"),
-    "PatientBirthDate": re.compile(r"\d{4}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])"),
-    "StudyDate": re.compile(r"\d{4}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])"),
-    "PatientBirthTime": re.compile(r"([01]\d|2[0-3])([0-5]\d([0-5]\d(\.\d{1,6})?)?)?"),
-    "StudyTime": re.compile(r"([01]\d|2[0-3])([0-5]\d([0-5]\d(\.\d{1,6})?)?)?"),
-    "QualityControlSubject": re.compile(r"YES|NO"),
-    "PatientIdentityRemoved": re.compile(r"YES|NO"),
-    "TimezoneOffsetFromUTC": re.compile(r"[+-](0\d|1[0-4])[0-5]\d"),
-    "TypeOfPatientID": re.compile(r"TEXT|RFID|BARCODE"),
-}
 TIMEZONE = "TimezoneOffsetFromUTC"
-LOST = "\ufffd"
+NO_INSTANCE = "2.25.0"  # names the file of a header, which is no instance
 
 
 def patient_and_study(reference: bytes) -> Dataset:
@@ -102,12 +89,12 @@ def patient_and_study(reference: bytes) -> Dataset:
     source = _read(reference)
     copy = Dataset()
     for keyword in (*PATIENT, *STUDY, TIMEZONE):
-        element = _element(source, keyword)
+        element = copied(source, keyword)
         if element is not None:
             copy.add(element)
     for keyword in TYPE_2:
         if keyword not in copy:
-            copy.add(DataElement(keyword, dictionary_VR(keyword), None))
+            copy.add(DataElement(keyword, dictionary_VR(keyword), ""))
     if not re.fullmatch(r"[\d.]{1,64}", str(copy.get("StudyInstanceUID", ""))):
         raise Unreportable("The images have no valid Study Instance UID, so a report cannot be filed with them.")
     copy.SpecificCharacterSet = "ISO_IR 192"
@@ -120,22 +107,9 @@ def header_of(part10: bytes) -> bytes:
     Raises Unreportable as `patient_and_study` does.
     """
     dataset = patient_and_study(part10)
-    source = _read(part10)
-    dataset.SOPClassUID = str(source.get("SOPClassUID", ""))
-    dataset.SOPInstanceUID = str(source.get("SOPInstanceUID", ""))
+    dataset.SOPClassUID = RawDataStorage
+    dataset.SOPInstanceUID = NO_INSTANCE
     return part10_of(dataset)
-
-
-def part10_of(dataset: Dataset) -> bytes:
-    """The dataset as an Explicit VR Little Endian file: the same dataset gives the same bytes."""
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = dataset.SOPClassUID
-    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.file_meta = meta
-    buffer = BytesIO()
-    dcmwrite(buffer, dataset, enforce_file_format=True)
-    return buffer.getvalue()
 
 
 def _read(reference: bytes) -> Dataset:
@@ -145,49 +119,3 @@ def _read(reference: bytes) -> Dataset:
             return dcmread(BytesIO(reference), stop_before_pixels=True, force=True)
         except Exception as error:  # noqa: BLE001 - pydicom raises whatever a broken file makes it stumble over
             raise Unreportable("The header of the images cannot be read, so a report cannot be filed.") from error
-
-
-def _element(source: Dataset, keyword: str) -> DataElement | None:
-    """The element in Unicode, or None where absent or not legal. Raises Unreportable for an unreadable identity."""
-    if keyword not in source:
-        return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            element = _in_unicode(source[keyword])
-            value = "" if element.value is None else str(element.value)
-        except (ValueError, TypeError, LookupError, AttributeError, NotImplementedError):
-            _refuse_identity(keyword)
-            return None
-    if LOST in value:
-        _refuse_identity(keyword)
-        return None
-    legal = LEGAL.get(keyword)
-    return element if legal is None or legal.fullmatch(value.strip()) else None
-
-
-def _in_unicode(element: DataElement) -> DataElement:
-    """A copy that no longer depends on the character set of the file it comes from."""
-    value = element.value
-    if element.VR == "SQ":
-        value = Sequence([_item_in_unicode(item) for item in value])
-    elif element.VR == "PN" and value:
-        names = [PersonName(str(name)) for name in (value if isinstance(value, MultiValue) else [value])]
-        value = names[0] if len(names) == 1 else names
-    return DataElement(element.tag, element.VR, value, already_converted=True)
-
-
-def _item_in_unicode(item: Dataset) -> Dataset:
-    copy = Dataset()
-    for element in item:
-        if element.keyword != "SpecificCharacterSet" and not element.tag.is_private:
-            copy.add(_in_unicode(element))
-    return copy
-
-
-def _refuse_identity(keyword: str) -> None:
-    if keyword in IDENTITY:
-        raise Unreportable(
-            f"The {dictionary_description(keyword)} in the images cannot be decoded with the character set that they "
-            "state. The sender has to correct the images."
-        )

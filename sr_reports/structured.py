@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from io import BytesIO
 from uuid import UUID
 
 from pydicom import Dataset, dcmread
+from pydicom.multival import MultiValue
 from pydicom.uid import BasicTextSRStorage, EnhancedSRStorage
 
 from sr_reports.document import sr_document
 from sr_reports.errors import Unreportable
 from sr_reports.opinion import ReportContent, ReportUids
+from sr_reports.part10 import part10_of
 from sr_reports.problems import refuse_problems
-from sr_reports.reference import part10_of
 from sr_reports.tid2000 import check_tid2000
 from sr_reports.tree import content_tree
 
@@ -52,13 +54,16 @@ def _built(content: ReportContent, sop_class_uid: str, sop_uid: str, *, coded: b
     if findings := check_tid2000(dataset):
         raise Unreportable("The report breaks the rules of its template: " + "; ".join(findings))
     part10 = part10_of(dataset)
-    _compare(dataset, dcmread(BytesIO(part10)))
+    _compare(dataset, part10)
     return part10
 
 
-def _compare(intended: Dataset, stored: Dataset) -> None:
+def _compare(intended: Dataset, part10: bytes) -> None:
     """Refuse a document that lost a character on its way into bytes."""
-    for meant, found in zip(_texts(intended), _texts(stored), strict=True):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the hospital's identifiers, which are copied however long they are
+        stored = _texts(dcmread(BytesIO(part10)))
+    for meant, found in zip(_texts(intended), stored, strict=True):
         if meant != found:
             raise Unreportable(f"This text cannot be written into a DICOM report: {meant[:200]}")
 
@@ -72,5 +77,6 @@ def _texts(dataset: Dataset) -> list[str]:
                 [text for item in element.value for text in _texts(item)] if element.keyword not in evidence else []
             )
         else:
-            found.append(str(element.value or ""))
+            values = element.value if isinstance(element.value, list | MultiValue) else [element.value]
+            found += [str(value or "") for value in values]
     return found
