@@ -16,9 +16,12 @@ from pynetdicom import evt, transport
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.association import Association
 
+from scp.waking import make_patient, wait_readable
+
 _KEEPALIVE: dict[int, int] = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}
 _REQUEST_BYTES: Final = 65_536
 _MOST_WAITING_MESSAGES: Final = 1
+_BACK_PRESSURE_SECONDS: Final = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +61,24 @@ class BoundedSocket(ClosingSocket):
         super().__init__(assoc, client_socket=client_socket)
         self._limits = limits
         self._message_bytes = 0
+        self._wake = make_patient(assoc)
+        self._descriptor = client_socket.fileno()
         self._poll = select.poll()  # select() fails for descriptors from 1,024 on
-        self._poll.register(client_socket, select.POLLIN)
+        self._poll.register(self._descriptor, select.POLLIN)
+        self._poll.register(self._wake.descriptor, select.POLLIN)
 
     @property
     def ready(self) -> bool:
-        """Tell whether to read: there is something, and the objects before it are not still being kept."""
-        if self.socket is None or not self._is_connected:
+        """Wait for something to read; False after a while, or when there is something to send.
+
+        Nothing is read as long as the objects before it are still being kept: the peer has to wait.
+        """
+        if self.socket is None or not self._is_connected or self.event_queue.qsize():
             return False
         if self.assoc.dimse.msg_queue.qsize() > _MOST_WAITING_MESSAGES:
+            time.sleep(_BACK_PRESSURE_SECONDS)
             return False
-        return bool(self._poll.poll(0))
+        return wait_readable(self._poll, self._wake, self._descriptor)
 
     def recv(self, nr_bytes: int) -> bytearray:
         """Read exactly so many bytes, fewer when the peer closes; OSError beyond a bound ends the association."""
