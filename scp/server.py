@@ -97,7 +97,7 @@ class Receiver:
         self.save_counters()
 
 
-def serve(settings: ReceiverSettings, book: PeerBook, inbox: Inbox, on_ready: Callable[[int], None]) -> None:
+def serve(settings: ReceiverSettings, book: PeerBook, inbox: Inbox, on_ready: Callable[[int], object]) -> None:
     """Receive in the foreground until SIGTERM or SIGINT; call `on_ready` with the port once connections are answered.
 
     Must be called in the main thread. Raises OSError if the port or the inbox cannot be had.
