@@ -8,16 +8,20 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from sqlalchemy import func, select
 
 from config.database import Database
 from worklist.models import Base
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+ONE_AT_A_TIME = 0x0EAD  # the advisory lock of whoever migrates
 
 
 def upgrade(database: Database) -> None:
-    """Bring the tables up to date. Repeatable; several processes may try at once on one machine."""
+    """Bring the tables up to date. Repeatable; of several processes that try at once, on any machine, one does it."""
     with database.engine.execution_options(sqlite_begin="BEGIN IMMEDIATE").begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(select(func.pg_advisory_xact_lock(ONE_AT_A_TIME)))
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -246,8 +246,10 @@ def upgrade() -> None:
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('case_id', sa.Integer(), nullable=False),
     sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('study_id', sa.Integer(), nullable=False),
     sa.Column('state', sa.Enum('SIGNED', 'PUBLISHED', name='reportstate', native_enum=False, length=16), nullable=False),
     sa.Column('content', sa.JSON(), nullable=False),
+    sa.Column('reference', sa.LargeBinary(), nullable=False),
     sa.Column('signer_id', sa.Integer(), nullable=False),
     sa.Column('signed_at', worklist.models.UtcDateTime(timezone=True), nullable=False),
     sa.Column('sr_uid', sa.String(length=64), nullable=False),
@@ -261,6 +263,7 @@ def upgrade() -> None:
     sa.Column('published_at', worklist.models.UtcDateTime(timezone=True), nullable=True),
     sa.ForeignKeyConstraint(['case_id'], ['case.id'], name=op.f('fk_report_case_id')),
     sa.ForeignKeyConstraint(['signer_id'], ['person.id'], name=op.f('fk_report_signer_id')),
+    sa.ForeignKeyConstraint(['study_id'], ['study.id'], name=op.f('fk_report_study_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_report')),
     sa.UniqueConstraint('pdf_uid', name=op.f('uq_report_pdf_uid')),
     sa.UniqueConstraint('sr_uid', name=op.f('uq_report_sr_uid'))
