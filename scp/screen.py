@@ -96,10 +96,10 @@ class _Walk:
         data, limit, top = self.data, level.limit, len(self.open) == 1
         read = level.codec.head
         while at < level.end:
-            if at + 8 > limit:
+            if at + 8 > limit or self.left < 0:
                 raise self._overrun(limit, at)
             tag, kind, length, value = read(data, at, limit)
-            self._count(1)
+            self.left -= 1
             if top and (tag in _WANTED or tag < _FIRST_GROUP):
                 if tag == 0:
                     return self._skip_padding(at)
@@ -137,11 +137,11 @@ class _Walk:
         if at == level.end:
             self.open.pop()
             return at
-        if at + 8 > level.limit:
+        if at + 8 > level.limit or self.left < 0:
             raise self._overrun(level.limit, at)
         group, element, length = level.codec.tag_and_length.unpack_from(self.data, at)
         tag = group << 16 | element
-        self._count(1)
+        self.left -= 1
         if tag == el.ITEM:
             self._enter(at + 8, length, level.codec, is_sequence=False)
         elif tag == el.END_OF_SEQUENCE and level.end in {_NO_END, at + 8}:
@@ -162,7 +162,7 @@ class _Walk:
     def _skip_fragments(self, at: int, level: _Open) -> int:
         """Jump over encapsulated pixel data, whose fragments are opaque (PS3.5 section A.4)."""
         data, limit, unpack = self.data, level.limit, level.codec.tag_and_length.unpack_from
-        while at + 8 <= limit:
+        while at + 8 <= limit and self.left >= 0:
             group, element, length = unpack(data, at)
             at += 8
             tag = group << 16 | element
@@ -170,7 +170,7 @@ class _Walk:
                 return at
             if tag != el.ITEM or length == el.UNDEFINED:
                 raise Unacceptable(Reason.MALFORMED, f"no fragment at byte {at - 8}")
-            self._count(1)
+            self.left -= 1
             at += length
         raise self._overrun(limit, at)
 
@@ -197,12 +197,9 @@ class _Walk:
             raise Unacceptable(Reason.BAD_UID, _WANTED[tag])
         self.found[tag] = bytes(self.data[value : value + length])
 
-    def _count(self, more: int) -> None:
-        self.left -= more
-        if self.left < 0:
-            raise Unacceptable(Reason.TOO_MANY)
-
     def _overrun(self, limit: int, at: int) -> Unacceptable:
-        """Tell an object that ends early from a part of it that overruns what holds it."""
+        """Tell an object of too many elements, one that ends early, and a part that overruns what holds it."""
+        if self.left < 0:
+            return Unacceptable(Reason.TOO_MANY)
         reason = Reason.TRUNCATED if limit == len(self.data) else Reason.MALFORMED
         return Unacceptable(reason, f"at byte {at}")
