@@ -7,7 +7,7 @@ from typing import Any
 from pydicom import Dataset
 
 from sr_reports.opinion import ReportContent, Signer
-from sr_reports.prose import blocks, language, one_line, right_to_left
+from sr_reports.prose import blocks, language, one_line, right_to_left, wrappable
 from sr_reports.sections import series_line
 from sr_reports.wording import (
     LIMITS,
@@ -69,7 +69,7 @@ def signature(content: ReportContent, sr_digest: str, *, draft: bool) -> Data:
 
 def value(text: str, han: str = "zh") -> Data:
     """One line, with the language and direction in which it is set."""
-    line = one_line(text)
+    line = wrappable(one_line(text))
     tag = language(line)
     return {"text": line, "language": han if tag == "zh" else tag, "rtl": right_to_left(line)}
 

@@ -15,7 +15,7 @@ from sr_reports.facts import (
     value,
 )
 from sr_reports.opinion import Concordance, Opinion, ReportContent
-from sr_reports.prose import blocks, one_line
+from sr_reports.prose import blocks, one_line, wrappable
 from sr_reports.reference import patient_and_study
 from sr_reports.sections import TITLES, Section, SectionName, first_report_source, sections
 from sr_reports.wording import CONCORDANCE, MODALITIES, human_date, human_moment, human_name, subspecialty_name
@@ -83,7 +83,7 @@ def _sections(content: ReportContent) -> list[Data]:
 
 
 def _prose(text: str) -> list[Data]:
-    return [asdict(block) for block in blocks(text)]
+    return [asdict(block) for block in blocks(wrappable(text))]
 
 
 def _joined(section: Section) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 _LIST_LINE = re.compile(r"^\s*(?:[-*•–]|(\d{1,2})[.)])\s+(?=\S)")
+_LONG_WORD = re.compile(r"[!-~]{41,}")
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Co", "Cn"})  # controls, lone surrogates, private use, unassigned
 _DECEIVING = frozenset("\u202d\u202e\ufffd\ufffc")  # overrides of direction; signs that something was lost before us
 _SCRIPTS = (  # the first word of a letter's Unicode name, and the language by which its shapes are chosen
@@ -64,6 +65,11 @@ def one_line(text: str) -> str:
 def paragraphs(text: str) -> tuple[str, ...]:
     """What blank lines divide, cleaned. Lines within a paragraph end in LF."""
     return tuple(part.strip("\n") for part in re.split(r"\n{2,}", clean(text)) if part.strip())
+
+
+def wrappable(text: str) -> str:
+    """`text` with invisible places to break in words that are too long for a line, as addresses and UIDs are."""
+    return _LONG_WORD.sub(lambda word: "\u200b".join(re.findall(".{1,20}", word.group())), text)
 
 
 def blocks(text: str) -> tuple[Block, ...]:
