@@ -59,7 +59,7 @@ KINDS = (  # the first that fits
 
 
 def add_pages(portal: Blueprint, services: PortalServices) -> None:
-    """`/cases/<id>`, and those of its parts that refresh by themselves."""
+    """`/cases/<id>`, and those of its parts that refresh by themselves. A page that sees another state loads anew."""
 
     def render(case_id: int, template: str = "") -> str:
         who = asking()
@@ -71,6 +71,12 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
     @portal.get("/cases/<int:case_id>")
     def case(case_id: int) -> ResponseReturnValue:
         return render(case_id)
+
+    @portal.get("/cases/<int:case_id>/state")
+    def case_state(case_id: int) -> ResponseReturnValue:
+        with services.database.reading() as session:
+            is_now = cases.get(session, asking(), case_id).state
+        return "", 204, {"HX-Refresh": "true"} if flask.request.args.get("was") != is_now else {}
 
     @portal.get("/cases/<int:case_id>/report")
     def case_report(case_id: int) -> ResponseReturnValue:

@@ -68,6 +68,7 @@ def furnish(portal: Blueprint, settings: Settings) -> None:
         who = flask.g.get("viewer")
         return {
             "menu": [entry for entry in MENU if who is not None and who.roles & entry.roles],
+            "asking_id": who.person_id if who is not None else None,
             "person_name": _name() if who is not None else "",
             "demo_people": DEMO_PEOPLE if settings.demo else (),
             "demo_password": DEMO_PASSWORD if settings.demo else "",

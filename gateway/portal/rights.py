@@ -26,6 +26,7 @@ PAGES: Mapping[str, frozenset[Role]] = {
     "worklist": READERS,
     "worklist_rows": READERS,
     "case": EVERYBODY,
+    "case_state": EVERYBODY,
     "case_report": EVERYBODY,
     "case_images": EVERYBODY,
     "move": EVERYBODY,
