@@ -10,24 +10,23 @@ import struct
 from typing import Final, NamedTuple
 
 from orthanc.errors import Unreadable
-from orthanc.representations import (
+from orthanc.heads import (
+    END_OF_ITEM,
     EXPLICIT_BIG,
     EXPLICIT_LITTLE,
-    HIDDEN_SEQUENCE,
     IMPLICIT_LITTLE,
-    KNOWN_VRS,
-    LONG_VRS,
     Codec,
-    Creators,
-    resolve,
+    as_found,
+    explicit_head,
+    implicit_head,
 )
+from orthanc.representations import HIDDEN_SEQUENCE, Creators, resolve
 
 Buffer = bytes | bytearray | memoryview
 """Encoded bytes, wherever they lie; wrap an mmap in a memoryview."""
 
 UNDEFINED: Final = 0xFFFFFFFF
 ITEM: Final = 0xFFFEE000
-END_OF_ITEM: Final = 0xFFFEE00D
 END_OF_SEQUENCE: Final = 0xFFFEE0DD
 PIXEL_REPRESENTATION: Final = 0x00280103
 TRANSFER_SYNTAX: Final = 0x00020010
@@ -71,7 +70,7 @@ def read_part10(file: Buffer) -> Part10:
     try:
         meta, at = _read_meta(data, 132)
         transfer_syntax = _transfer_syntax(data, meta)
-        codec = _as_found(data, at, CODECS.get(transfer_syntax, EXPLICIT_LITTLE))
+        codec = as_found(data, at, CODECS.get(transfer_syntax, EXPLICIT_LITTLE))
         elements, _ = _Walk(data, codec).dataset(at, len(data), codec, 0)
     except struct.error as error:
         raise Unreadable("This DICOM file is cut off inside an element's head.") from error
@@ -82,7 +81,7 @@ def _read_meta(data: memoryview, at: int) -> tuple[list[Element], int]:
     """Read the file meta by its elements: its group length is often wrong."""
     found: list[Element] = []
     while at + 8 <= len(data) and bytes(data[at : at + 2]) == b"\2\0":
-        tag, vr, length, at = _explicit_head(data, at, EXPLICIT_LITTLE)
+        tag, vr, length, at = explicit_head(data, at, EXPLICIT_LITTLE)
         length = min(length, len(data) - at)
         found.append(Element(tag, vr, at, length))
         at += length
@@ -97,16 +96,6 @@ def _transfer_syntax(data: memoryview, meta: list[Element]) -> str:
                 raise Unreadable("Deflated DICOM files are not read.")
             return uid
     raise Unreadable("This DICOM file does not say how it is encoded.")
-
-
-def _as_found(data: memoryview, at: int, said: Codec) -> Codec:
-    """Believe the first element rather than the file meta about explicit or implicit, as all readers do."""
-    if at + 6 > len(data):
-        return said
-    looks_explicit = bytes(data[at + 4 : at + 6]) in KNOWN_VRS
-    if looks_explicit == said.explicit:
-        return said
-    return EXPLICIT_LITTLE if looks_explicit else IMPLICIT_LITTLE
 
 
 class _Walk:
@@ -126,7 +115,7 @@ class _Walk:
             raise Unreadable("Sequences are nested too deeply.")
         found: list[Element] = []
         creators = Creators(self._data)
-        head = _explicit_head if codec.explicit else _implicit_head
+        head = explicit_head if codec.explicit else implicit_head
         while at + 8 <= end:
             tag, vr, length, at = head(self._data, at, codec)
             if tag >> 16 == 0xFFFE:
@@ -175,7 +164,7 @@ class _Walk:
                 break
             if item != ITEM:
                 raise Unreadable(f"A sequence is damaged at byte {at - 8}.")
-            inner = _as_found(self._data, at, codec) if size and self._outer is EXPLICIT_LITTLE else codec
+            inner = as_found(self._data, at, codec) if size and self._outer is EXPLICIT_LITTLE else codec
             stop = end if size == UNDEFINED else min(at + size, end)
             elements, after = self.dataset(at, stop, inner, depth + 1)
             items.append(elements)
@@ -204,26 +193,3 @@ class _Walk:
             found.append((at, size))
             at += size
         return tuple(found), at
-
-
-def _explicit_head(data: memoryview, at: int, codec: Codec) -> tuple[int, str, int, int]:
-    group, number, vr, length = codec.short_head.unpack_from(data, at)
-    if group == 0xFFFE:
-        return group << 16 | number, "", 0, at + 8
-    name = KNOWN_VRS.get(vr)
-    if name is None:
-        if group == number == 0:
-            return END_OF_ITEM, "", 0, at + 8  # zeros: padding at the end of a file
-        if not (vr.isalpha() and vr.isupper()):
-            raise Unreadable(f"No value representation at byte {at + 4}.")
-        if length:  # the two reserved bytes of the long form are zero, so this is the short form
-            return group << 16 | number, "UN", length, at + 8
-        name = "UN"
-    elif vr not in LONG_VRS:
-        return group << 16 | number, name, length, at + 8
-    return group << 16 | number, name, codec.length.unpack_from(data, at + 8)[0], at + 12
-
-
-def _implicit_head(data: memoryview, at: int, codec: Codec) -> tuple[int, str, int, int]:
-    group, number, length = codec.implicit_head.unpack_from(data, at)
-    return group << 16 | number, "", 0 if group == 0xFFFE else length, at + 8

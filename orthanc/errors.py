@@ -31,6 +31,10 @@ class NoSuchFrame(LookupError):  # noqa: N818 - says what to do
     """The instance has no such frame, or its frames cannot be told apart."""
 
 
+class NoSuchBulk(LookupError):  # noqa: N818 - says what to do
+    """The instance has no large value at this path."""
+
+
 class Undecodable(Exception):  # noqa: N818 - says what to do
     """The pixels cannot be shown: never again with this frame, the rest of the instance is unharmed."""
 

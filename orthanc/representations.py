@@ -1,9 +1,7 @@
-"""Which value representation an element has, and how heads are written in each encoding (PS3.5 6.2 and 7.1)."""
+"""Which value representation an element has (PS3.5 6.2), where it does not say so itself."""
 
 from __future__ import annotations
 
-import struct
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -21,31 +19,6 @@ HIDDEN_SEQUENCE: Final = "UN SQ"
 # Tags whose VR the dictionary leaves open. Implicit little endian is the one encoding in which we have to choose.
 _BY_SIGN = "US or SS"
 _OPEN = {"OB or OW": "OW", "US or OW": "OW", "US or SS or OW": "OW", "OB or UN": "UN"}
-
-
-@dataclass(frozen=True, slots=True)
-class Codec:
-    """The fixed parts of an element's head in one encoding."""
-
-    uid: str
-    explicit: bool
-    short_head: struct.Struct
-    implicit_head: struct.Struct
-    length: struct.Struct
-
-    def item_head(self, data: memoryview, at: int) -> tuple[int, int]:
-        """Read the tag and the length of an item or a delimiter."""
-        group, number, length = self.implicit_head.unpack_from(data, at)
-        return group << 16 | number, length
-
-
-def _codec(uid: str, order: str, *, explicit: bool) -> Codec:
-    return Codec(uid, explicit, *(struct.Struct(order + fields) for fields in ("HH2sH", "HHL", "L")))
-
-
-IMPLICIT_LITTLE = _codec("1.2.840.10008.1.2", "<", explicit=False)
-EXPLICIT_LITTLE = _codec("1.2.840.10008.1.2.1", "<", explicit=True)
-EXPLICIT_BIG = _codec("1.2.840.10008.1.2.2", ">", explicit=True)
 
 
 class Creators:
@@ -72,7 +45,7 @@ def resolve(tag: int, vr: str, length: int, creators: Creators, signed: bool) ->
 
     An element of VR UN and undefined length stays UN: it holds a sequence in implicit little endian.
     """
-    if vr and (vr != "UN" or length >= 0xFFFF):
+    if vr and (vr != "UN" or length == UNDEFINED):
         return vr
     known = _private_vr(tag, creators) if tag & 0x10000 else _standard_vr(tag)
     if length == UNDEFINED:

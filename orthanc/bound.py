@@ -1,0 +1,98 @@
+"""The bound on the cache's folder: what was used least recently goes first.
+
+Several processes share the folder, so its files are the only truth: a file's modification time is when it was last
+used, sizes are summed when this process has written a twentieth of the bound. One process sweeps at a time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+SWEEP_SHARE: Final = 20
+KEEP: Final = 0.9
+"""A sweep leaves so much of the bound, so that the next one is not due at once."""
+
+ABANDONED_SECONDS: Final = 3600.0
+
+
+@dataclass(slots=True)
+class _Entry:
+    """The files of one cached thing; the last of them is the one whose absence means that it is not there."""
+
+    used_at: float = 0.0
+    size: int = 0
+    files: list[Path] = field(default_factory=list)
+
+
+class Bound:
+    """Keeps the entries below `folder` within about `max_bytes`: at most a twentieth more for each process."""
+
+    def __init__(self, folder: Path, max_bytes: int) -> None:
+        self._folder = folder
+        self._max_bytes = max_bytes
+        self._unswept = max_bytes  # the first write looks what earlier processes left
+        self._lock = threading.Lock()
+
+    def wrote(self, size: int) -> None:
+        """Count what was written; sweep if it is time."""
+        with self._lock:
+            self._unswept += size
+            due = self._unswept * SWEEP_SHARE >= self._max_bytes
+            if due:
+                self._unswept = 0
+        if due:
+            self.sweep()
+
+    def sweep(self) -> None:
+        """Remove what was used least recently until the folder is within its bound, unless somebody is at it."""
+        with (self._folder / "sweep.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            self._remove_abandoned()
+            entries = self._entries()
+            total = sum(entry.size for entry in entries)
+            if total <= self._max_bytes:
+                return
+            for entry in sorted(entries, key=lambda one: one.used_at):
+                if total <= self._max_bytes * KEEP:
+                    break
+                for file in reversed(entry.files):
+                    file.unlink(missing_ok=True)
+                total -= entry.size
+
+    def _entries(self) -> list[_Entry]:
+        entries: dict[str, _Entry] = {}
+        for file, size, used_at in _files(self._folder, ("objects", "series")):
+            entry = entries.setdefault(file.name.partition(".")[0], _Entry())
+            entry.files.append(file)
+            entry.files.sort()  # NAME.dcm before NAME.index
+            entry.size += size
+            entry.used_at = max(entry.used_at, used_at)
+        return list(entries.values())
+
+    def _remove_abandoned(self) -> None:
+        """Remove what a process that died was writing."""
+        for file, _, written_at in _files(self._folder, ("tmp",)):
+            if written_at < time.time() - ABANDONED_SECONDS:
+                file.unlink(missing_ok=True)
+
+
+def _files(folder: Path, names: tuple[str, ...]) -> Iterator[tuple[Path, int, float]]:
+    """Yield every file below these folders with its size and modification time."""
+    for name in names:
+        for place, _, files in os.walk(folder / name):
+            for file in files:
+                path = Path(place, file)
+                with suppress(FileNotFoundError):
+                    about = path.stat()
+                    yield path, about.st_size, about.st_mtime

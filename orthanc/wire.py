@@ -1,0 +1,107 @@
+"""The wire to Orthanc: a fixed pool of kept-alive connections, and what its answers mean in our words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import urlsplit
+
+import orjson
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout, connection_from_url, make_headers
+from urllib3.exceptions import HTTPError
+
+from orthanc.errors import ArchiveConflict, ArchiveError, ArchiveRefused, ArchiveUnavailable, NotInArchive
+
+CHUNK: Final = 256 * 1024
+CONNECT_SECONDS: Final = 5.0
+
+# What Orthanc means by a status. What is not here is "try again": a full disk is 500, a wrong password 401.
+REFUSALS: dict[int, type[ArchiveRefused]] = {
+    400: ArchiveRefused,
+    404: NotInArchive,
+    405: ArchiveRefused,
+    406: ArchiveRefused,
+    409: ArchiveConflict,
+    410: NotInArchive,
+    413: ArchiveRefused,
+    415: ArchiveRefused,
+    422: ArchiveRefused,
+}
+
+
+class Wire:
+    """Requests to one server; at most `connections` at the same time, others wait their turn. Safe for threads."""
+
+    def __init__(self, url: str, username: str, password: str, connections: int, timeout: float) -> None:
+        self._path = urlsplit(url).path.rstrip("/")
+        self._timeout = timeout
+        self._headers = make_headers(basic_auth=f"{username}:{password}") | {"Accept": "*/*"}
+        self._pool: HTTPConnectionPool = connection_from_url(
+            url,
+            maxsize=connections,
+            block=True,
+            timeout=Timeout(connect=min(CONNECT_SECONDS, timeout), read=timeout),
+            retries=False,
+        )
+
+    def close(self) -> None:
+        """Let all connections go."""
+        self._pool.close()
+
+    def read(self, method: str, path: str, body: bytes | None = None) -> bytes:
+        """Send one request; return the whole body of its success."""
+        response = self._open(method, path, body)
+        try:
+            return response.read()
+        except (HTTPError, OSError) as error:
+            raise ArchiveUnavailable(
+                f"The archive stopped in the middle of an answer ({type(error).__name__})."
+            ) from error
+        finally:
+            response.release_conn()
+
+    def stream(self, path: str) -> Iterator[bytes]:
+        """Yield the body in pieces. What is already known to be wrong is raised before the first piece."""
+        return _pieces(self._open("GET", path))
+
+    def _open(self, method: str, path: str, body: bytes | None = None) -> BaseHTTPResponse:
+        """Send one request; return the response, its body not read yet, if it is a success."""
+        try:
+            response = self._pool.urlopen(
+                method,
+                self._path + path,
+                body=body,
+                headers=self._headers if body is None else self._headers | {"Content-Type": "application/dicom"},
+                redirect=False,
+                preload_content=False,
+                pool_timeout=math.ceil(self._timeout),
+            )
+            if response.status == 200:
+                return response
+            said = response.read(4096)
+            response.drain_conn()
+            response.release_conn()
+        except (HTTPError, OSError) as error:
+            raise ArchiveUnavailable(f"The archive does not answer ({type(error).__name__}).") from error
+        raise _as_error(response.status, said)
+
+
+def _pieces(response: BaseHTTPResponse) -> Iterator[bytes]:
+    try:
+        yield from response.stream(CHUNK)
+    except (HTTPError, OSError) as error:
+        raise ArchiveUnavailable(f"The archive stopped in the middle of a file ({type(error).__name__}).") from error
+    finally:
+        response.close()
+        response.release_conn()
+
+
+def _as_error(status: int, said: bytes) -> ArchiveError:
+    """Translate a status; Orthanc's own words go along, for the person who decides."""
+    try:
+        words = str(orjson.loads(said).get("Message", ""))
+    except (orjson.JSONDecodeError, AttributeError):
+        words = ""
+    kind = REFUSALS.get(status, ArchiveUnavailable)
+    return kind(f"The archive answered {status}{': ' + words if words else ''}.")
