@@ -33,6 +33,34 @@ class Held:
     archive_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class HeldSeries:
+    """The rows of one series that this person may see: one, or more if it came from several origins."""
+
+    study_uid: str
+    series_uid: str
+    states: tuple[tuple[int, int], ...]
+    """Row and version of each, rows ascending: changes whenever an instance comes or goes."""
+
+
+def held_series(session: Session, viewer: Viewer, study_uid: str, series_uid: str | None = None) -> list[HeldSeries]:
+    """Return the visible series of a path, in their order; raise `not_found()` if there are none."""
+    chosen = (
+        select(Series.series_uid, Series.id, Series.version)
+        .join(Study, Series.study_id == Study.id)
+        .where(Study.study_uid == study_uid, sees_study(viewer))
+        .order_by(Series.number.asc().nulls_last(), Series.series_uid, Series.id)
+    )
+    if series_uid is not None:
+        chosen = chosen.where(Series.series_uid == series_uid)
+    states: dict[str, list[tuple[int, int]]] = {}
+    for uid, row, version in session.execute(chosen):
+        states.setdefault(uid, []).append((row, version))
+    if not states:
+        raise not_found()
+    return [HeldSeries(study_uid, uid, tuple(sorted(rows))) for uid, rows in states.items()]
+
+
 def held_instances(
     session: Session, viewer: Viewer, study_uid: str, series_uid: str | None = None, sop_uid: str | None = None
 ) -> list[Held]:

@@ -14,7 +14,15 @@ import structlog
 from flask import Blueprint, Response, make_response
 from werkzeug.exceptions import HTTPException
 
-from orthanc.errors import ArchiveRefused, ArchiveUnavailable, DecoderBusy, NoSuchFrame, Undecodable, Unreadable
+from orthanc.errors import (
+    ArchiveRefused,
+    ArchiveUnavailable,
+    DecoderBusy,
+    NoSuchBulk,
+    NoSuchFrame,
+    Undecodable,
+    Unreadable,
+)
 
 PROBLEM_JSON: Final = "application/problem+json"
 NOT_FOUND_DETAIL: Final = "There is nothing here that you may see."
@@ -67,6 +75,7 @@ ANSWERS: Final[dict[type[Exception], Answer]] = {
     DecoderBusy: Answer(HTTPStatus.SERVICE_UNAVAILABLE, "Every decoder is at work.", again=True),
     ArchiveRefused: Answer(HTTPStatus.INTERNAL_SERVER_ERROR, "The archive does not have what it should have."),
     Unreadable: Answer(HTTPStatus.INTERNAL_SERVER_ERROR, "The instance cannot be read."),
+    NoSuchBulk: Answer(HTTPStatus.NOT_FOUND, NOT_FOUND_DETAIL),
     NoSuchFrame: Answer(HTTPStatus.NOT_FOUND, NOT_FOUND_DETAIL),
     Undecodable: Answer(HTTPStatus.NOT_ACCEPTABLE, "These pixels cannot be rendered."),
 }

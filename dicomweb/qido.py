@@ -6,59 +6,62 @@ https://dicom.nema.org/medical/dicom/current/output/chtml/part18/sect_10.6.html
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
 import orjson
 from flask import Blueprint, Response, request
 
-from dicomweb.accept import Offer, accepted, choose
+from dicomweb.accept import Offer
 from dicomweb.attributes import Level
 from dicomweb.json_model import result
 from dicomweb.parameters import parse_search
 from dicomweb.rights import current_viewer
 from dicomweb.searching import Page, Scope, search_rows
 from dicomweb.services import Services
+from dicomweb.target import negotiate
 
 JSON_OFFERS: Final = (Offer("application/dicom+json"), Offer("application/json"))
 
 
+@dataclass(frozen=True, slots=True)
+class SearchRoute:
+    """One resource that can be searched: what it is of, and the level down to which its path says where it is."""
+
+    rule: str
+    endpoint: str
+    level: Level
+    known: Level | None = None
+
+
+SEARCHES: Final = (
+    SearchRoute("/studies", "search_studies", Level.STUDY),
+    SearchRoute("/series", "search_all_series", Level.SERIES),
+    SearchRoute("/instances", "search_all_instances", Level.INSTANCE),
+    SearchRoute("/studies/<study_uid>/series", "search_series", Level.SERIES, Level.STUDY),
+    SearchRoute("/studies/<study_uid>/instances", "search_study_instances", Level.INSTANCE, Level.STUDY),
+    SearchRoute("/studies/<study_uid>/series/<series_uid>/instances", "search_instances", Level.INSTANCE, Level.SERIES),
+)
+"""Table 10.6.1-1."""
+
+
 def add_search_routes(blueprint: Blueprint, services: Services) -> None:
-    """Every search of table 10.6.1-1."""
-
-    @blueprint.get("/studies")
-    def search_studies() -> Response:
-        return _answer(services, Level.STUDY, Scope(), None)
-
-    @blueprint.get("/series")
-    def search_all_series() -> Response:
-        return _answer(services, Level.SERIES, Scope(), None)
-
-    @blueprint.get("/instances")
-    def search_all_instances() -> Response:
-        return _answer(services, Level.INSTANCE, Scope(), None)
-
-    @blueprint.get("/studies/<study_uid>/series")
-    def search_series(study_uid: str) -> Response:
-        return _answer(services, Level.SERIES, Scope(study_uid), Level.STUDY)
-
-    @blueprint.get("/studies/<study_uid>/instances")
-    def search_study_instances(study_uid: str) -> Response:
-        return _answer(services, Level.INSTANCE, Scope(study_uid), Level.STUDY)
-
-    @blueprint.get("/studies/<study_uid>/series/<series_uid>/instances")
-    def search_instances(study_uid: str, series_uid: str) -> Response:
-        return _answer(services, Level.INSTANCE, Scope(study_uid, series_uid), Level.SERIES)
+    """Let all of it be searched."""
+    for route in SEARCHES:
+        view = partial(_answer, services, route)
+        blueprint.add_url_rule(route.rule, route.endpoint, view, methods=["GET"])
 
 
-def _answer(services: Services, level: Level, scope: Scope, known: Level | None) -> Response:
+def _answer(services: Services, route: SearchRoute, study_uid: str = "", series_uid: str = "") -> Response:
     """Search, within the rights of whoever asks; nothing found is an empty list (CP-2473)."""
-    offer = choose(accepted(request.args.getlist("accept"), request.headers.get("Accept", "")), JSON_OFFERS)
-    search = parse_search(request.args, level)
+    offer = negotiate(*JSON_OFFERS)
+    search = parse_search(request.args, route.level)
     url = services.base_url()
     with services.database.reading() as session:
-        page = search_rows(session, current_viewer(), search, scope, url)
-    body = orjson.dumps([result(found, search, known) for found in page.found])
+        page = search_rows(session, current_viewer(), search, Scope(study_uid, series_uid), url)
+    body = orjson.dumps([result(found, search, route.known) for found in page.found])
     response = Response(body, HTTPStatus.OK, content_type=offer.media_type)
     for words in (*search.warnings, *_said_of_rest(page)):
         response.headers.add("Warning", f"299 {url}: {words}")

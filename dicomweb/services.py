@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from orthanc.cache import ReadCache
+from orthanc.decoder import Decoder
+
 from config.database import Database
 from dicomweb.keeping import StoreTarget
 from dicomweb.received import StoreLimits
-from orthanc.cache import ReadCache
-from orthanc.decoder import Decoder
 from worklist.access import Viewer
 
 

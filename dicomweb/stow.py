@@ -15,12 +15,13 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 
-from dicomweb.accept import MULTIPART, Offer, accepted, choose
+from dicomweb.accept import MULTIPART, Offer
 from dicomweb.keeping import FailureReason, Keep, Kept, NotKept
 from dicomweb.problems import RETRY_SECONDS, Problem, bad_request
 from dicomweb.received import BadBody, Part, TooLarge, read_parts
 from dicomweb.rights import current_viewer
 from dicomweb.services import Services
+from dicomweb.target import negotiate
 
 JSON_OFFERS: Final = (Offer("application/dicom+json"), Offer("application/json"))
 DICOM: Final = "application/dicom"
@@ -93,7 +94,7 @@ def _kept(part: Part, keep: Keep) -> Kept:
 
 
 def _answer(services: Services, study_uid: str) -> Response:
-    offer = choose(accepted(request.args.getlist("accept"), request.headers.get("Accept", "")), JSON_OFFERS)
+    offer = negotiate(*JSON_OFFERS)
     keep = services.store_target(current_viewer(), study_uid)
     if keep is None:
         raise Problem(HTTPStatus.FORBIDDEN, "You may not store instances here.")

@@ -229,10 +229,7 @@ def written(
         return result(page.found[0], asked, known)
 
 
-STUDY_TAGS = (
-    "00080005 00080020 00080030 00080050 00080056 00080061 00080090 00081190 00100010 00100020 00100030 00100040 "
-    "0020000D 00200010 00201206 00201208"
-).split()  # fmt: skip
+STUDY_TAGS = ["00080005", "00080020", "00080030", "00080050", "00080056", "00080061", "00080090", "00081190", "00100010", "00100020", "00100030", "00100040", "0020000D", "00200010", "00201206", "00201208"]  # fmt: skip
 
 
 def test_a_study_has_all_required_attributes_and_nothing_of_its_series(rows: Database) -> None:
@@ -273,7 +270,7 @@ def test_all_fields_are_all_of_the_level(rows: Database) -> None:
 def test_a_series_says_what_the_path_does_not(rows: Database) -> None:
     of_study = written(rows, [], Level.SERIES, Scope("1.1"), Level.STUDY)
     assert list(of_study) == (
-        "00080005 00080056 00080060 0008103E 00081190 0020000D 0020000E 00200011 00201209".split()
+        ["00080005", "00080056", "00080060", "0008103E", "00081190", "0020000D", "0020000E", "00200011", "00201209"]
     )
     of_all = written(rows, [("StudyInstanceUID", "1.1")], Level.SERIES, Scope(), None)
     assert set(of_all) == set(of_study) | set(STUDY_TAGS)
@@ -283,7 +280,18 @@ def test_a_series_says_what_the_path_does_not(rows: Database) -> None:
 def test_an_instance_says_what_the_path_does_not(rows: Database) -> None:
     one = written(rows, [], Level.INSTANCE, Scope("1.1", "1.1.1"), Level.SERIES)
     assert list(one) == (
-        "00080005 00080016 00080018 00080056 00081190 0020000D 0020000E 00200013 00280010 00280011".split()
+        [
+            "00080005",
+            "00080016",
+            "00080018",
+            "00080056",
+            "00081190",
+            "0020000D",
+            "0020000E",
+            "00200013",
+            "00280010",
+            "00280011",
+        ]
     )
     below_study = written(rows, [], Level.INSTANCE, Scope("1.1"), Level.STUDY)
     assert set(below_study) - set(one) == {"00080060", "0008103E", "00200011", "00201209"}

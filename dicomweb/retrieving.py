@@ -1,0 +1,133 @@
+"""Files, frames and bulk data, as they lie in the read cache (PS3.18 section 10.4)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from flask import Response
+
+from dicomweb.accept import MULTIPART, Offer
+from dicomweb.answers import answer, etag_of
+from dicomweb.content import Plan, read_plan, size_of
+from dicomweb.frames import DICOM, file_offers, frame_numbers, frame_offers
+from dicomweb.holdings import Held
+from dicomweb.multipart import boundary_of, closing, content_type, part_head
+from dicomweb.problems import bad_request
+from dicomweb.services import Services
+from dicomweb.syntaxes import EXPLICIT_LITTLE, NATIVE, OCTETS
+from dicomweb.target import Target, held, negotiate
+from orthanc.bulk import Bulk, Piece
+from orthanc.cached import CachedInstance
+
+PIXEL_DATA: Final = "7FE00010"
+DOCUMENT: Final = "00420011"
+PDF: Final = "application/pdf"
+
+_BULK_PATH = re.compile(r"[0-9A-F]{8}(/[1-9]\d{0,6}/[0-9A-F]{8})*")
+
+
+def files(services: Services, target: Target) -> Response:
+    """Send every instance of the target as a DICOM file."""
+    instances = held(services, target)
+    single = target.sop_uid is not None
+    syntaxes = sorted({wire_syntax(one) for one in instances})
+    offers = [negotiate(*file_offers(syntax, single=single)) for syntax in syntaxes]
+    if single:
+        return _one_file(services, instances[0], offers[0])
+    identity = [f"{one.sop_uid} {one.sha256}" for one in instances]
+    boundary = boundary_of(*identity)
+    return answer(
+        etag_of("files", *identity),
+        content_type(DICOM, boundary),
+        lambda: _begun(_many_files(services, instances, boundary)),
+        length=None,
+    )
+
+
+def frames(services: Services, target: Target) -> Response:
+    """Send frames of an instance in the order in which they are asked for, one part each."""
+    numbers = frame_numbers(target.frames)
+    (one,) = held(services, target)
+    offer = negotiate(*frame_offers(wire_syntax(one), single=len(numbers) == 1))
+    cached = services.cache.get(one.sha256, one.archive_id)
+    return _send(cached, offer, [cached.frame(number) for number in numbers], ("frames", one.sha256, target.frames))
+
+
+def bulk(services: Services, target: Target) -> Response:
+    """Send one large value; compressed pixel data frame by frame."""
+    if not _BULK_PATH.fullmatch(target.bulk):
+        raise bad_request("The path has something that is no address of a value.")
+    (one,) = held(services, target)
+    cached = services.cache.get(one.sha256, one.archive_id)
+    value = cached.bulk(target.bulk)
+    identity = ("bulk", one.sha256, target.bulk)
+    if target.bulk == PIXEL_DATA and wire_syntax(one) not in NATIVE and cached.frame_count:
+        offer = negotiate(*frame_offers(wire_syntax(one), single=False))
+        every = [cached.frame(number) for number in range(1, cached.frame_count + 1)]
+        return _send(cached, offer, every, identity)
+    return _send(cached, negotiate(*_bulk_offers(cached, target.bulk, value)), [value.pieces], identity)
+
+
+def wire_syntax(one: Held) -> str:
+    """The transfer syntax in which we send it: as stored, but never implicit or big endian (8.7.3)."""
+    return EXPLICIT_LITTLE if one.transfer_syntax in NATIVE else one.transfer_syntax
+
+
+def _bulk_offers(cached: CachedInstance, path: str, value: Bulk) -> Iterable[Offer]:
+    """Offer the value as octets, an encapsulated PDF as what it is first."""
+    if path == DOCUMENT and cached.index.document_type == PDF:
+        yield Offer(MULTIPART, PDF)
+        yield Offer(PDF)
+    syntax = cached.transfer_syntax if len(value.pieces) > 1 else EXPLICIT_LITTLE
+    yield Offer(MULTIPART, OCTETS, syntax)
+    yield Offer(OCTETS, "", syntax)
+
+
+def _one_file(services: Services, one: Held, offer: Offer) -> Response:
+    cached = services.cache.get(one.sha256, one.archive_id)
+    return _send(cached, offer, [((0, cached.part10_length),)], ("file", one.sha256, one.sop_uid))
+
+
+def _send(
+    cached: CachedInstance, offer: Offer, contents: Sequence[Iterable[Piece]], identity: tuple[str, ...]
+) -> Response:
+    """Send pieces of a cached file, each content as a part of its own, or the only one as it is."""
+    inside = _named(offer)
+    boundary = boundary_of(*identity)
+    plan: Plan = []
+    for number, pieces in enumerate(contents):
+        plan += [part_head(boundary, inside, first=number == 0)] if offer.part else []
+        plan += pieces
+    plan += [closing(boundary)] if offer.part else []
+    return answer(
+        etag_of(*identity, offer),
+        content_type(offer.part, boundary) if offer.part else inside,
+        lambda: read_plan(cached, plan),
+        length=size_of(plan),
+    )
+
+
+def _many_files(services: Services, instances: Sequence[Held], boundary: str) -> Iterator[bytes]:
+    for number, one in enumerate(instances):
+        cached = services.cache.get(one.sha256, one.archive_id)
+        yield part_head(boundary, f"{DICOM}; transfer-syntax={wire_syntax(one)}", first=number == 0)
+        yield from read_plan(cached, [(0, cached.part10_length)])
+    yield closing(boundary)
+
+
+def _begun(body: Iterator[bytes]) -> Iterator[bytes]:
+    """Have the first chunk in hand, so that what fails at once is told by its status."""
+    first = next(body)
+
+    def whole() -> Iterator[bytes]:
+        yield first
+        yield from body
+
+    return whole()
+
+
+def _named(offer: Offer) -> str:
+    """The Content-Type of one content."""
+    return f"{offer.content}; transfer-syntax={offer.transfer_syntax}" if offer.transfer_syntax else offer.content
