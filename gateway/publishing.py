@@ -63,8 +63,9 @@ class Publishing:
         with self.database.reading() as session:
             report = session.get_one(Report, report_id)
             origin, content = report.study.origin, content_of(report)
-        pdf = build_pdf(content)
-        made = Documents(build_sr(content), encapsulate(content, pdf), pdf)
+        sr = build_sr(content)
+        pdf = build_pdf(content, sr=sr)
+        made = Documents(sr, encapsulate(content, pdf), pdf)
         stored = [(part10, self._store(part10)) for part10 in (made.sr, made.pdf_dicom)]
         with self.database.writing() as session:
             for part10, archive_id in stored:

@@ -32,6 +32,7 @@ from worklist.models import Case, Delivery, Instance, Peer, Person, Report, Seri
 from worklist.routes import Invalid
 
 PORTAL = "Portal"
+ENHANCED_SR = "1.2.840.10008.5.1.4.1.1.88.22"
 VERSION = "0.1.0"
 
 
@@ -57,8 +58,7 @@ class Signing:
         missing = problems(content)
         if missing:
             raise Invalid(*missing)
-        build_sr(content)  # what cannot be made must stop the signature, not the delivery
-        build_pdf(content)
+        build_pdf(content, sr=build_sr(content))  # what cannot be made must stop the signature, not the delivery
         return _write(session, case, content, who, _index_study(session, case))
 
     def _content(
@@ -76,12 +76,14 @@ class Signing:
             reference=self._reference(study),
             prior_report=_prior(case),
             version=len(case.reports) + 1,
+            predecessor=_predecessor(case),
             software_version=VERSION,
         )
 
     def _reference(self, study: Study) -> bytes:
         first = next(each for series in study.series if not series.ours for each in series.instances)
-        return header_of(self.cache.part10(first.sha256, first.archive_id))
+        image = self.cache.get(first.sha256, first.archive_id)
+        return header_of(next(iter(image.stream())))  # its first megabyte: the header stands before the pixels
 
 
 def _index_study(session: Session, case: Case) -> Study:
@@ -125,6 +127,13 @@ def _prior(case: Case) -> PriorReport | None:
     if not case.prior_report:
         return None
     return PriorReport(case.prior_report, case.prior_report_author, case.prior_report_date)
+
+
+def _predecessor(case: Case) -> InstanceRef | None:
+    if not case.reports:
+        return None
+    last = case.reports[-1]
+    return InstanceRef(last.study.study_uid, last.sr_series_uid, ENHANCED_SR, last.sr_uid)
 
 
 def _sent(case: Case) -> Iterator[tuple[Study, Series]]:

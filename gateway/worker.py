@@ -15,7 +15,7 @@ from gateway.publishing import Publishing
 from gateway.readiness import mark_ready
 from gateway.sites import write_peer_book
 from scp.inbox import InboxTaken
-from sr_reports.pdf import warm_up
+from sr_reports.warm import warm_up
 from worklist.models import Delivery, Report
 from worklist.states import DeliveryState, ReportState
 
