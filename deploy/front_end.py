@@ -95,13 +95,16 @@ PICO = Package(
 )
 PACKAGES = (OHIF, HTMX, PICO)
 
+# What npm has in its cache is as good as what it would ask for: the SHA-512 decides.
+NPM_OPTIONS = ("--ignore-scripts", "--loglevel=error", "--prefer-offline", "--fetch-retries=1")
+
 Fetch = Callable[[Package, Path], Path]
 
 
 def npm_pack(package: Package, folder: Path) -> Path:
     """Let npm put the package's tarball into the empty `folder`."""
     spec = f"{package.name}@{package.version}"
-    command = ["npm", "pack", spec, "--pack-destination", str(folder), "--ignore-scripts", "--silent"]
+    command = ["npm", "pack", spec, "--pack-destination", str(folder), *NPM_OPTIONS]
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=900)
     except FileNotFoundError as error:

@@ -33,7 +33,7 @@ share_pip_index() {
 install_lock() {
     if "$venv/bin/uv" --version >/dev/null 2>&1; then
         share_pip_index
-        "$venv/bin/uv" pip sync --quiet --python "$venv/bin/python" --require-hashes --no-build-isolation "$1"
+        "$venv/bin/uv" pip sync --quiet --compile-bytecode --python "$venv/bin/python" --require-hashes --no-build-isolation "$1"
     else
         "$venv/bin/pip" install --quiet --require-hashes --no-build-isolation -r "$1"
     fi

@@ -7,12 +7,13 @@ import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIServer, make_server
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import Page, sync_playwright
-from werkzeug.serving import make_server
 
 from gateway.assets import INLINE_SCRIPT, WORKER, AssetsMissing, content_security_policy, mount
 
@@ -48,9 +49,13 @@ def client() -> FlaskClient:
     return application().test_client()
 
 
+class ThreadingServer(ThreadingMixIn, WSGIServer):
+    """Closes a file that the browser stopped reading, as granian does; werkzeug's does not."""
+
+
 @pytest.fixture
 def address() -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, application(), threaded=True)
+    server = make_server("127.0.0.1", 0, application(), ThreadingServer)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -178,6 +183,7 @@ def test_the_viewer_starts_in_a_browser(address: str, page: Page) -> None:
     page.goto(f"{address}/ohif/viewer?StudyInstanceUIDs=1.2.3")
     page.wait_for_url("**/ohif/notfoundstudy*")
     page.get_by_text("not available").wait_for()
+    page.wait_for_load_state("networkidle")
     assert not complaints
     assert all(url.startswith(f"{address}/") for url in asked)
     assert any(url.startswith(f"{address}/dicom-web/studies?") for url in asked)
@@ -186,7 +192,7 @@ def test_the_viewer_starts_in_a_browser(address: str, page: Page) -> None:
 
 @pytest.mark.peers
 def test_the_viewer_knows_our_archive_only(address: str, page: Page) -> None:
-    page.goto(f"{address}/ohif/")
+    page.goto(f"{address}/ohif/", wait_until="networkidle")
     sources = page.evaluate(
         "window.config.dataSources.map(source => [source.namespace, source.configuration.wadoRoot])"
     )
@@ -196,6 +202,6 @@ def test_the_viewer_knows_our_archive_only(address: str, page: Page) -> None:
 
 @pytest.mark.peers
 def test_the_page_of_the_viewer_cannot_make_code_out_of_text(address: str, page: Page) -> None:
-    page.goto(f"{address}/ohif/")
+    page.goto(f"{address}/ohif/", wait_until="networkidle")
     refused = "() => new Promise(done => setTimeout(() => { try { new Function('1') } catch (e) { done(e.name) } }))"
     assert page.evaluate(refused) == "EvalError"
