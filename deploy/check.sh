@@ -15,6 +15,7 @@ check ruff format --check .
 check mypy
 check mypy --strict deploy/front_end.py
 check lint-imports --no-logo
+check pytest --quiet -p no:cacheprovider tests/deploy/test_locks.py
 
 if [ ${#failed[@]} -gt 0 ]; then
     printf 'Failed: %s\n' "$(IFS=,; printf '%s' "${failed[*]}" | sed 's/,/, /g')" >&2
