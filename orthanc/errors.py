@@ -40,4 +40,4 @@ class Undecodable(Exception):  # noqa: N818 - says what to do
 
 
 class DecoderBusy(Exception):  # noqa: N818 - says what to do
-    """Try again later: every decoder is at work."""
+    """Try again later: every decoder is at work, or none can be started."""

@@ -72,7 +72,7 @@ def index_of(part10: Part10, source_transfer_syntax: str) -> tuple[Index, bytes]
 
 def pack(index: Index, metadata: bytes) -> bytes:
     """Write the sidecar of a file."""
-    line = orjson.dumps({"format": FORMAT, "metadata": crc32(metadata), "index": index})
+    line = orjson.dumps({"format": FORMAT, "metadata": crc32(metadata), "index": index}, default=tuple)
     return b"%08x %b\n%b" % (crc32(line), line, metadata)
 
 
