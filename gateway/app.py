@@ -26,6 +26,7 @@ from gateway.portal.services import PortalServices
 from gateway.reports import content_to_show
 from gateway.signing import Signing
 from gateway.uploads import Uploads
+from orthanc.decoder import Decoder
 from sr_reports.opinion import Opinion
 from sr_reports.pdf import build_pdf
 from sr_reports.sections import Section, sections

@@ -24,15 +24,16 @@ LOGIN_RATE = "10 per minute; 100 per hour"
 def protect(app: flask.Flask, database: Database, settings: Settings, secrets: Secrets) -> None:
     """Give the application sign-in, sessions, CSRF protection and a limit on guessing passwords."""
     app.config.update(_configuration(settings, secrets))
+    csrf = CSRFProtect()
+    csrf.init_app(app)
     people = scoped_session(database.writers)
     Security(app, SQLAlchemySessionUserDatastore(people, Person, PersonRole))
     app.teardown_appcontext(lambda _error: people.remove())
     app.extensions["overread-sessions"] = Sessions(database)
-    csrf = CSRFProtect()
-    csrf.init_app(app)
     app.before_request(lambda: None if uses_bearer_token() else csrf.protect())
-    limiter = Limiter(get_remote_address, app=app, storage_uri="memory://")
-    limiter.limit(LOGIN_RATE, methods=["POST"])(app.view_functions["security.login"])
+    limiter = Limiter(get_remote_address, app=app, storage_uri="memory://", auto_check=False)
+    guess = limiter.limit(LOGIN_RATE, methods=["POST"])
+    app.view_functions["security.login"] = guess(app.view_functions["security.login"])
 
 
 def _configuration(settings: Settings, secrets: Secrets) -> dict[str, object]:
@@ -48,8 +49,6 @@ def _configuration(settings: Settings, secrets: Secrets) -> dict[str, object]:
         "SECURITY_POST_LOGOUT_VIEW": "/",
         "SECURITY_LOGOUT_METHODS": ["POST"],
         "SECURITY_FLASH_MESSAGES": False,
-        "SECURITY_CSRF_PROTECT_MECHANISMS": ["session", "basic"],
-        "SECURITY_CSRF_IGNORE_UNAUTH_ENDPOINTS": False,
         "SECURITY_AUTO_LOGIN_AFTER_CONFIRM": False,
         "WTF_CSRF_CHECK_DEFAULT": False,
         "WTF_CSRF_TIME_LIMIT": None,
