@@ -31,7 +31,7 @@ from orthanc import server as orthanc_server
 from orthanc.archive import Archive
 from worklist import schema
 from worklist.access import Viewer, viewer_of
-from worklist.models import Site
+from worklist.models import Person, PersonRole, Site
 from worklist.states import Role
 
 FAST = os.environ | {"TCP_NODELAY": "1"}
@@ -191,12 +191,18 @@ class People:
             session.flush()
             return made.id
 
-    def person(self, *roles: Role, email: str = "", password: str = "secret", **more: Any) -> Viewer:
-        """Somebody with these roles; `more` are fields of NewPerson."""
+    def person(self, *roles: Role, email: str = "", password: str = "", **more: Any) -> Viewer:
+        """Somebody with these roles; `more` are fields of NewPerson. Without a password nobody can sign in as them."""
         number = next(self.names)
-        new = NewPerson(email or f"person{number}@test.example", f"Person {number}", roles, **more)
+        email, name = email or f"person{number}@test.example", f"Person {number}"
         with self.database.writing() as session:
-            return viewer_of(add_person(session, new, password))
+            if password:
+                return viewer_of(add_person(session, NewPerson(email, name, roles, **more), password))
+            more["subspecialties"] = list(more.get("subspecialties", ()))
+            person = Person(email=email, display_name=name, roles=[PersonRole(name=role) for role in roles], **more)
+            session.add(person)
+            session.flush()
+            return viewer_of(person)
 
     def reader(self, *subspecialties: str, **more: Any) -> Viewer:
         """A reader of these subspecialties (neuroradiology if none is named)."""

@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy import ColumnElement, not_, select, update
+from sqlalchemy.orm import Session, aliased, selectinload
 
 from worklist import lifecycle
 from worklist.access import Viewer, sees_case
-from worklist.models import AuditLine, Case, CaseStudy, Series, Study, now
+from worklist.models import AuditLine, Case, CaseStudy, Study, now
 from worklist.routing import Routed, StudyFacts
-from worklist.states import CaseState
+from worklist.states import CaseState, Role
 
 Route = Callable[[StudyFacts], Routed]
 EDITABLE_BY_REQUESTER = frozenset({CaseState.DRAFT, CaseState.AWAITING_IMAGES, CaseState.READY})
@@ -59,7 +59,9 @@ def get(session: Session, who: Viewer, case_id: int) -> Case:
 
 
 def start(session: Session, who: Viewer, text: RequestText) -> Case:
-    """A patient begins a case; images follow."""
+    """A patient begins a case; images follow. Raises NotAllowed for anybody else."""
+    if Role.PATIENT not in who.roles:
+        raise lifecycle.NotAllowed("Only a patient can begin a request here; a hospital's begins with its images.")
     case = Case(patient_id=who.person_id, state=CaseState.DRAFT)
     session.add(case)
     _write(case, text)
@@ -106,30 +108,55 @@ def settle(session: Session, quiet: timedelta, until: datetime, route: Route) ->
     """Open a case for every study that was quiet for so long before `until`; answer with the cases' ids.
 
     `until` is now, or the arrival of the oldest instance that still waits in the inbox: what has not been ingested
-    cannot have been missed.
+    cannot have been missed. Any number of workers may do it at once; each study is settled by one of them.
     """
-    due = select(Study).where(Study.settled.is_(False), Study.last_at <= until - quiet).order_by(Study.last_at)
+    quiet_since = until - quiet
     opened = []
-    for study in session.scalars(due.options(selectinload(Study.series).selectinload(Series.instances))):
+    due = select(Study).where(*_due(quiet_since)).order_by(Study.last_at).options(selectinload(Study.series))
+    for study in session.scalars(due).all():
+        if not _settled_here(session, study, quiet_since):
+            continue
         case = _case_of(session, study)
-        if case is None:
-            continue  # a patient's upload that is not handed in yet
-        study.settled = True
         if case.state is CaseState.AWAITING_IMAGES:
             _open(session, case, route)
             opened.append(case.id)
+        elif case.id not in opened:
+            case.images_added_at = study.last_at
     return opened
 
 
-def _case_of(session: Session, study: Study) -> Case | None:
-    owner, _, number = study.origin.partition(":")
-    if owner == "case":
-        case = session.get(Case, int(number))
-        return case if case and case.state is not CaseState.DRAFT else None
+def _due(quiet_since: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Quiet, not settled, not of a request that is still being written, no other study of its case on its way."""
+    mine, theirs, other = aliased(CaseStudy), aliased(CaseStudy), aliased(Study)
+    drafted = select(mine.study_id).join(Case, Case.id == mine.case_id).where(Case.state == CaseState.DRAFT)
+    on_its_way = (
+        select(mine.study_id)
+        .join(theirs, theirs.case_id == mine.case_id)
+        .join(other, other.id == theirs.study_id)
+        .where(other.settled.is_(False), other.last_at > quiet_since)
+    )
+    held_back = (query.where(mine.study_id == Study.id).exists() for query in (drafted, on_its_way))
+    return (Study.settled.is_(False), Study.last_at <= quiet_since, *(not_(each) for each in held_back))
+
+
+def _settled_here(session: Session, study: Study, quiet_since: datetime) -> bool:
+    """Whether it was us who settled it: of two workers that saw it unsettled, one."""
+    changed = session.execute(
+        update(Study)
+        .where(Study.id == study.id, Study.settled.is_(False), Study.last_at <= quiet_since)
+        .values(settled=True)
+        .returning(Study.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    return bool(changed)
+
+
+def _case_of(session: Session, study: Study) -> Case:
+    """The case that the study belongs to: the request into which it was uploaded, or a new one for a site."""
     existing = session.scalars(select(Case).join(CaseStudy).where(CaseStudy.study_id == study.id)).first()
     if existing is not None:
         return existing
-    case = Case(site_id=int(number), state=CaseState.AWAITING_IMAGES)
+    case = Case(site_id=int(study.origin.removeprefix("site:")), state=CaseState.AWAITING_IMAGES)
     session.add(case)
     session.flush()
     session.add(CaseStudy(case_id=case.id, study_id=study.id))

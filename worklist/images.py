@@ -87,7 +87,8 @@ _NAMES = tuple(InstanceFacts.__dataclass_fields__)
 
 def _study(session: Session, origin: str, text: StudyText, received_at: datetime) -> Study:
     found = session.scalars(
-        select(Study).where(Study.origin == origin, Study.study_uid == text.study_uid)
+        # locked: nobody settles it, or counts its versions, between our look and our change
+        select(Study).where(Study.origin == origin, Study.study_uid == text.study_uid).with_for_update()
     ).one_or_none()
     if found is not None:
         return found

@@ -95,12 +95,13 @@ def request_text(body: Json) -> RequestText:
 def _add_reading(api: Blueprint, desk: Desk) -> None:
     @api.get("")
     def listing() -> Json:
+        who = _signed_in(desk)
         states = [part for part in flask.request.args.get("state", "").split(",") if part]
         unknown = [state for state in states if state not in CaseState.__members__]
         if unknown:
             raise Invalid(f"“{unknown[0]}” is not a state. States are: {', '.join(CaseState)}.")
         with desk.database.reading() as session:
-            found = cases.visible(session, _signed_in(desk), [CaseState(state) for state in states])
+            found = cases.visible(session, who, [CaseState(state) for state in states])
             return {"cases": [descriptions.summary(case) for case in found]}
 
     @api.get("/<int:case_id>")
