@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import flask
-from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
 from flask_security.core import Security
 from flask_security.datastore import SQLAlchemySessionUserDatastore
 from flask_wtf.csrf import CSRFProtect
+from limits import parse_many
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
 from sqlalchemy.orm import scoped_session
+from werkzeug.exceptions import TooManyRequests
 
 from config.database import Database
 from config.settings import Settings
@@ -31,9 +34,21 @@ def protect(app: flask.Flask, database: Database, settings: Settings, secrets: S
     app.teardown_appcontext(lambda _error: people.remove())
     app.extensions["overread-sessions"] = Sessions(database)
     app.before_request(lambda: None if uses_bearer_token() else csrf.protect())
-    limiter = Limiter(get_remote_address, app=app, storage_uri="memory://", auto_check=False)
-    guess = limiter.limit(LOGIN_RATE, methods=["POST"])
-    app.view_functions["security.login"] = guess(app.view_functions["security.login"])
+    app.before_request(_limit_guessing())
+
+
+def _limit_guessing() -> Callable[[], None]:
+    """Refuse more attempts to sign in from one address than a person makes; nothing else is counted."""
+    limiter, rates = MovingWindowRateLimiter(MemoryStorage()), parse_many(LOGIN_RATE)
+
+    def check() -> None:
+        request = flask.request
+        if request.method == "POST" and request.endpoint == "security.login":
+            address = request.remote_addr or ""
+            if not all(limiter.hit(rate, "login", address) for rate in rates):
+                raise TooManyRequests
+
+    return check
 
 
 def _configuration(settings: Settings, secrets: Secrets) -> dict[str, object]:
