@@ -22,7 +22,7 @@ from pydicom.encaps import encapsulate
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
-from orthanc import rendering
+from orthanc import codecs, rendering
 from orthanc.protocol import FAILED, OK, READY, Question, receive_question, send_answer
 
 MOST_BYTES: Final = 512 * 1024 * 1024
@@ -49,6 +49,7 @@ class _Refused(Exception):  # noqa: N818 - what happens to the question
 def main() -> None:
     """Answer questions until nobody asks any more."""
     warnings.simplefilter("ignore")
+    codecs.register()
     memory = int(sys.argv[1])
     limits = {resource.RLIMIT_AS: memory, resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: 0}
     for kind, most in limits.items():

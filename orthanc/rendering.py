@@ -47,15 +47,22 @@ def picture(pixels: Pixels, image: Dataset, frame: int, how: Rendering) -> bytes
 def _grey(pixels: Pixels, image: Dataset, window: Window | None) -> NDArray[np.uint8]:
     values = apply_modality_lut(pixels, image)
     inverted = image.PhotometricInterpretation == "MONOCHROME1"
-    if window is None and image.get("VOILUTSequence"):
-        entry = image.VOILUTSequence[0]
-        scale = 2.0 ** int(entry.LUTDescriptor[2]) - 1
+    table = None if window else _voi_table(image)
+    if table is not None:
+        scale = 2.0 ** int(table.LUTDescriptor[2]) - 1
         grey = apply_voi(values, image).astype(np.float32) / scale * 255
     else:
         chosen = window or _own_window(image) or _whole_range(values, pixels, image)
         grey = _CURVES[chosen.function](values.astype(np.float32), chosen) * 255
     shown: NDArray[np.uint8] = np.clip(np.nan_to_num(grey), 0, 255).astype(np.uint8)
     return np.invert(shown) if inverted else shown
+
+
+def _voi_table(image: Dataset) -> Dataset | None:
+    """Return the first VOI LUT, if there is one with a table in it."""
+    tables: list[Dataset] = list(image.get("VOILUTSequence") or [])[:1]
+    complete = (one for one in tables if one.get("LUTData") and len(one.get("LUTDescriptor") or ()) == 3)
+    return next(complete, None)
 
 
 def _linear(values: Grey, window: Window) -> Grey:
