@@ -9,12 +9,12 @@ from sqlalchemy.orm import Session
 
 from gateway.portal.studies import Counts, PatientView, StudyView, count_images, patient_view, study_views
 from gateway.portal.words import STATES, Due, Label, due, priority
-from sr_reports.wording import subspecialty_name
 from worklist import cases
 from worklist.access import Viewer
 from worklist.lifecycle import Action, possible
 from worklist.models import Case
 from worklist.states import CaseState
+from worklist.subspecialties import label
 
 OPEN = (CaseState.READY, CaseState.CLAIMED, CaseState.ON_HOLD)
 UNASSIGNED = "unassigned"
@@ -55,7 +55,7 @@ def case_line(case: Case, who: Viewer, counts: Counts) -> CaseLine:
         due=due(case.due_at) if case.state in OPEN else due(None),
         patient=patient_view(case),
         studies=study_views(case, counts),
-        subspecialty=subspecialty_name(case.subspecialty),
+        subspecialty=label(case.subspecialty),
         priority=priority(case.priority),
         state=STATES[case.state],
         sender=sender(case),

@@ -10,7 +10,6 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from worklist.subspecialties import Subspecialty
 
 from gateway.portal.case_lines import CaseLine, case_line
 from gateway.portal.reading import answers_of
@@ -22,12 +21,12 @@ from gateway.portal.timeline import timeline
 from gateway.portal.words import STATES_FOR_PATIENTS
 from sr_reports.errors import Unreportable
 from sr_reports.sections import Section, SectionName
-from sr_reports.wording import subspecialty_name
 from worklist import cases
 from worklist.access import Viewer
 from worklist.cases import EDITABLE_BY_REQUESTER
 from worklist.models import AuditLine, Case
 from worklist.states import CaseState, Role
+from worklist.subspecialties import Subspecialty, label
 
 WRITING = frozenset({CaseState.CLAIMED, CaseState.ON_HOLD})
 UPLOADING = frozenset({CaseState.DRAFT, CaseState.AWAITING_IMAGES})
@@ -104,7 +103,7 @@ def _told(services: PortalServices, session: Session, case: Case, who: Viewer) -
         "editable": case.state in EDITABLE_BY_REQUESTER,
         "patient_state": STATES_FOR_PATIENTS[case.state],
         "history": _history(session, case) if who.oversees else (),
-        "subspecialties": [(each.value, subspecialty_name(each)) for each in Subspecialty],
+        "subspecialties": [(each.value, label(each)) for each in Subspecialty],
     }
 
 

@@ -10,7 +10,6 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from worklist.subspecialties import Subspecialty
 
 from gateway.portal.rights import asking
 from gateway.portal.services import PortalServices
@@ -19,6 +18,7 @@ from gateway.portal.worklist_page import read_worklist
 from worklist import cases, lifecycle
 from worklist.access import Viewer
 from worklist.models import Case
+from worklist.subspecialties import Subspecialty
 
 LONGEST_REASON = 2000
 

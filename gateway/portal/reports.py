@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.portal.words import DELIVERIES, Label, counted
-from worklist.models import Case, Delivery, Report
+from worklist.models import Case, Delivery, Report, now
 from worklist.states import CaseState, DeliveryState
 
 
@@ -58,7 +58,7 @@ def _report_view(report: Report) -> ReportView:
         ready=ready,
         making="" if ready else "The documents are being made and put into the archive.",
         error="" if ready else report.last_error,
-        next_at=None if ready else report.next_attempt_at,
+        next_at=None if ready else _ahead(report.next_attempt_at),
         deliveries=tuple(delivery_view(each, report.case_id) for each in report.deliveries),
     )
 
@@ -73,8 +73,13 @@ def delivery_view(delivery: Delivery, case_id: int) -> DeliveryView:
         state=Label("Not delivered yet", "attention") if retried else DELIVERIES[delivery.state],
         attempts=counted(delivery.attempts, "attempt") if delivery.attempts else "",
         error="" if delivery.state is DeliveryState.PROVEN else delivery.last_error,
-        next_at=delivery.next_attempt_at if retried else None,
+        next_at=_ahead(delivery.next_attempt_at) if retried else None,
         proof=delivery.proof,
         proven_at=delivery.proven_at,
         case_id=case_id,
     )
+
+
+def _ahead(at: datetime | None) -> datetime | None:
+    """A moment that is still to come; an attempt that is due now has none."""
+    return at if at is not None and at > now() else None

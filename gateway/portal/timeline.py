@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sr_reports.wording import subspecialty_name
 from worklist.models import Case
 from worklist.states import CaseState
+from worklist.subspecialties import label
 
 S = CaseState
 
@@ -25,8 +25,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
+    """`now` is said while the request stands here, `after` once it is past; `at` is when it was done."""
+
     title: str
-    text: Callable[[Case], str]
+    now: Callable[[Case], str]
+    after: Callable[[Case], str]
     at: Callable[[Case], datetime | None]
 
 
@@ -48,22 +51,51 @@ def _reading(case: Case) -> str:
         return f"The specialist needs something before going on: {case.hold_reason}"
     if case.reader is not None:
         return f"{case.reader.display_name} reads your images and writes the second opinion."
-    field = "" if case.subspecialty == "unassigned" else f" in {subspecialty_name(case.subspecialty).lower()}"
+    field = "" if case.subspecialty == "unassigned" else f" in {label(case.subspecialty).lower()}"
     return f"A specialist{field} will read your images and answer your questions."
 
 
+def _was_read(case: Case) -> str:
+    return f"{case.reader.display_name} has read your images." if case.reader is not None else ""
+
+
+def _always(text: str) -> Callable[[Case], str]:
+    return lambda _case: text
+
+
 STAGES = (
-    _Stage("You tell us what it is about", lambda _: "Your reason, your history and your questions.",
-           lambda case: case.created_at),
-    _Stage("You add your images and send the request", lambda _: "Nobody looks at it before you send it.",
-           lambda _: None),
-    _Stage("We check that the images are complete", lambda _: "It takes about a minute; you need do nothing.",
-           lambda case: case.ready_at),
-    _Stage("A specialist reads", _reading, lambda case: case.signed_at),
-    _Stage("The report is made", lambda _: "The signed opinion becomes a document for you.",
-           lambda case: case.delivered_at),
-    _Stage("Your second opinion is ready", lambda _: "Read it here, or take it to your doctor.", lambda _: None),
-)  # fmt: skip
+    _Stage(
+        "You tell us what it is about",
+        _always("Your reason, your history and your questions."),
+        _always(""),
+        lambda case: case.created_at,
+    ),
+    _Stage(
+        "You add your images and send the request",
+        _always("Nobody looks at it before you send it."),
+        _always(""),
+        lambda _: None,
+    ),
+    _Stage(
+        "We check that the images are complete",
+        _always("It takes about a minute; you need do nothing."),
+        _always(""),
+        lambda case: case.ready_at,
+    ),
+    _Stage("A specialist reads", _reading, _was_read, lambda case: case.signed_at),
+    _Stage(
+        "The report is made",
+        _always("The signed opinion becomes a document for you."),
+        _always(""),
+        lambda case: case.delivered_at,
+    ),
+    _Stage(
+        "Your second opinion is ready",
+        _always("Read it here, or take it to your doctor."),
+        _always("Read it here, or take it to your doctor."),
+        lambda _: None,
+    ),
+)
 
 
 def timeline(case: Case) -> tuple[Step, ...]:
@@ -77,4 +109,5 @@ def timeline(case: Case) -> tuple[Step, ...]:
 def _step(stage: _Stage, number: int, here: int, case: Case) -> Step:
     last = len(STAGES) - 1
     status = "done" if number < here or here == last else "now" if number == here else "next"
-    return Step(stage.title, stage.text(case), status, stage.at(case) if status == "done" else None)
+    text = stage.after if status == "done" else stage.now
+    return Step(stage.title, text(case), status, stage.at(case) if status == "done" else None)

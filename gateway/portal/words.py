@@ -20,7 +20,7 @@ class Label:
     """A word and the tone in which it is set; the tone never says more than the word."""
 
     text: str
-    tone: str  # "calm", "active", "attention", "done" or "ended"
+    tone: str  # "calm", "active", "attention", "late", "done" or "ended"
 
 
 STATES: Mapping[CaseState, Label] = {
@@ -49,9 +49,8 @@ DELIVERIES: Mapping[DeliveryState, Label] = {
     DeliveryState.PROVEN: Label("Delivered", "done"),
 }
 PRIORITIES: Mapping[str, Label] = {
-    "stat": Label("Immediate", "attention"),
+    "stat": Label("Immediate", "late"),
     "urgent": Label("Urgent", "attention"),
-    "soon": Label("Soon", "active"),
     "routine": Label("Routine", "calm"),
 }
 SPANS = (  # from how many seconds on, how many seconds one has, and its name

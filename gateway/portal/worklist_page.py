@@ -11,9 +11,9 @@ from flask.typing import ResponseReturnValue
 from gateway.portal.case_lines import OPEN, CaseLine, case_lines
 from gateway.portal.rights import asking
 from gateway.portal.services import PortalServices
-from sr_reports.wording import subspecialty_name
 from worklist.access import Viewer
 from worklist.states import CaseState
+from worklist.subspecialties import label
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def read_worklist(services: PortalServices, who: Viewer) -> Worklist:
         waiting=[line for line in lines if not line.mine and line.case.state is CaseState.READY],
         others=[line for line in lines if not line.mine and line.case.state is not CaseState.READY],
         oversees=who.oversees,
-        fields=tuple(sorted(subspecialty_name(each) for each in who.subspecialties)),
+        fields=tuple(sorted(label(each) for each in who.subspecialties)),
     )
 
 
