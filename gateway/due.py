@@ -16,6 +16,7 @@ from worklist.models import Delivery, Report, now
 from worklist.states import DeliveryState, ReportState
 
 LEASE = timedelta(minutes=2)
+MOST_DOUBLINGS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,12 @@ class Due:
         """It did not work; try again after a pause that doubles each time, or leave it in another state."""
         with self.database.writing() as session:
             attempts = session.scalars(select(self.table.attempts).where(self.table.id == row)).one()
-            pause = min(self.first_pause * 2 ** max(0, attempts - 1), self.longest_pause)
+            pause = min(self.first_pause * 2 ** min(max(0, attempts - 1), MOST_DOUBLINGS), self.longest_pause)
             values = {"last_error": error, "lease_until": None, "next_attempt_at": now() + timedelta(seconds=pause)}
             if state is not None:
                 values["state"] = state
-            session.execute(update(self.table).where(self.table.id == row).values(**values))
+            undone = (self.table.id == row, self.table.state == self.state)  # by another, if our lease ran out
+            session.execute(update(self.table).where(*undone).values(**values))
 
     def _waiting(self) -> ColumnElement[bool]:
         moment = now()

@@ -1,0 +1,213 @@
+"""The flows of the gateway on a real database, inbox and Orthanc, without the processes around them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom import dcmwrite
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+from config.database import Database
+from config.settings import Settings, load_settings
+from gateway.due import Due
+from gateway.ingest import Ingest
+from gateway.installation import Folders
+from gateway.publishing import Publishing
+from gateway.signing import Signing
+from orthanc.archive import Archive
+from orthanc.cache import ReadCache
+from scp.arrival import Arrival
+from scp.inbox import Entry, Inbox
+from scp.part10 import split_part10
+from worklist.access import Viewer
+from worklist.models import Case, CaseStudy, Delivery, Instance, Report, Study, Trouble, now
+from worklist.states import CaseState, DeliveryState, ReportState
+
+
+def make_image(**said: Any) -> bytes:
+    """A small CT image as a Part 10 file; `said` are attributes by keyword."""
+    image = Dataset()
+    image.SOPClassUID, image.SOPInstanceUID = CTImageStorage, generate_uid()
+    image.StudyInstanceUID, image.SeriesInstanceUID = generate_uid(), generate_uid()
+    image.SpecificCharacterSet = "ISO_IR 192"
+    image.PatientName, image.PatientID, image.IssuerOfPatientID = "Sample^Pat", "P-1", "HOSPITAL"
+    image.PatientBirthDate, image.PatientSex = "19600101", "F"
+    image.StudyDate, image.StudyTime, image.StudyID, image.AccessionNumber = "20261120", "101500", "S1", "A-77"
+    image.ReferringPhysicianName, image.StudyDescription = "Refer^Rita", "CT head"
+    image.Modality, image.SeriesNumber, image.InstanceNumber = "CT", 1, 1
+    image.BodyPartExamined, image.FrameOfReferenceUID = "HEAD", generate_uid()
+    image.Rows = image.Columns = 8
+    image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = 16, 12, 11, 0
+    image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
+    image.PixelData = bytes(128)
+    image["PixelData"].VR = "OW"
+    for keyword, value in said.items():
+        setattr(image, keyword, value)
+    image.file_meta = FileMetaDataset()
+    image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    image.file_meta.MediaStorageSOPClassUID = image.SOPClassUID
+    image.file_meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID
+    out = BytesIO()
+    dcmwrite(out, image, enforce_file_format=True)
+    return out.getvalue()
+
+
+@pytest.fixture(scope="session")
+def make() -> Callable[..., bytes]:
+    """`make(PatientID="P-2", StudyInstanceUID=uid)`: a small CT image as a Part 10 file, with fresh UIDs."""
+    return make_image
+
+
+def make_settings(folder: Path, **given: Any) -> Settings:
+    return load_settings(folder, None, **given)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """The shipped settings, for a data folder of this test, whose folders exist."""
+    made = make_settings(tmp_path / "data")
+    Folders(made.data).make()
+    return made
+
+
+@dataclass
+class World:
+    """One installation without its processes: the test does each step itself."""
+
+    settings: Settings
+    folders: Folders
+    database: Database
+    archive: Archive
+    cache: ReadCache
+    inbox: Inbox
+    ingest: Ingest
+    last: dict[str, Any] = field(default_factory=dict)
+
+    def receive(self, part10: bytes, origin: str = "site:1", **said: str) -> Entry:
+        """Put one file into the inbox, as the receiver does; `said` overrides what the receiver believes of it."""
+        from scp.screen import screen
+
+        transfer_syntax, dataset = split_part10(part10)
+        identity = screen(dataset, transfer_syntax)
+        believed = {
+            "sop_class_uid": identity.sop_class_uid,
+            "sop_uid": identity.sop_uid,
+            "study_uid": identity.study_uid,
+            "series_uid": identity.series_uid,
+        } | said
+        arrival = Arrival(
+            origin, "HOSPITAL", transfer_syntax=transfer_syntax, received_at=datetime.now(UTC), **believed
+        )
+        return self.inbox.put(arrival, dataset)
+
+    def carry(self) -> None:
+        """Let ingest work until the inbox is empty."""
+        while self.ingest.step():
+            pass
+
+    def instances(self) -> list[Instance]:
+        """Every recorded instance."""
+        with self.database.reading() as session:
+            return session.query(Instance).order_by(Instance.id).all()
+
+    def studies(self) -> list[Study]:
+        """Every recorded study."""
+        with self.database.reading() as session:
+            return session.query(Study).order_by(Study.id).all()
+
+    def troubles(self) -> list[Trouble]:
+        """Everything that was refused or quarantined."""
+        with self.database.reading() as session:
+            return session.query(Trouble).order_by(Trouble.id).all()
+
+    def waiting(self) -> int:
+        """How many entries are in the inbox."""
+        return self.inbox.backlog().count
+
+    def held_case(self, reader: Viewer, site_id: int, part10: bytes = b"", **values: Any) -> int:
+        """A case with one archived study of a site, held by a reader; its id."""
+        from scp.screen import screen
+
+        part10 = part10 or make_image()
+        self.receive(part10, f"site:{site_id}")
+        self.carry()
+        identity = screen(split_part10(part10)[1], ExplicitVRLittleEndian)
+        with self.database.writing() as session:
+            study = session.query(Study).filter_by(study_uid=identity.study_uid, origin=f"site:{site_id}").one()
+            study.settled = True
+            case = Case(
+                state=CaseState.CLAIMED, site_id=site_id, reader_id=reader.person_id, subspecialty="neuroradiology",
+                **{"draft": OPINION} | values,
+            )  # fmt: skip
+            session.add(case)
+            session.flush()
+            session.add(CaseStudy(case_id=case.id, study_id=study.id))
+            return case.id
+
+    def sign(self, who: Viewer, case_id: int) -> int:
+        """Sign it; the report's id."""
+        with self.database.writing() as session:
+            return Signing(self.cache).sign(session, who, session.get_one(Case, case_id)).id
+
+    def publishing(self) -> Publishing:
+        """What publishes, with pauses of a second."""
+        due = Due(self.database, Report, ReportState.SIGNED, 1.0, 60.0)
+        return Publishing(self.database, self.archive, self.cache, due)
+
+    def due_deliveries(self) -> Due:
+        """The deliveries that are due, with pauses of a second."""
+        return Due(self.database, Delivery, DeliveryState.PENDING, 1.0, 60.0)
+
+    def make_due(self, table: type[Report] | type[Delivery]) -> None:
+        """Let the pause before the next attempt be over."""
+        with self.database.writing() as session:
+            for row in session.query(table):
+                row.next_attempt_at = now() - timedelta(seconds=1)
+
+    def close(self) -> None:
+        """Let everything go."""
+        self.ingest._pool.shutdown()
+        self.cache.close()
+        self.archive.close()
+
+
+OPINION = {
+    "findings": "No acute haemorrhage.",
+    "impression": "Normal CT of the head.",
+    "recommendations": "None.",
+    "answers": [],
+    "concordance": "not_provided",
+    "concordance_comment": "",
+}
+
+
+def build_world(settings: Settings, database: Database, server: Any) -> World:
+    folders = Folders(settings.data)
+    archive = server.archive(connections=4, timeout=20.0)
+    cache = ReadCache(folders.cache, 1 << 30, archive)
+    inbox = Inbox(folders.inbox)
+    ingest = Ingest(inbox, archive, cache, database, folders.quarantine, 4)
+    return World(settings, folders, database, archive, cache, inbox, ingest)
+
+
+@pytest.fixture
+def world(settings: Settings, database: Database, archive_server: Any) -> Iterator[World]:
+    """Inbox, archive, cache and database of one installation; the test does each step itself. See `World`."""
+    made = build_world(settings, database, archive_server)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def fragile_world(settings: Settings, database: Database, own_archive_server: Any) -> Iterator[World]:
+    """A `world` whose Orthanc the test may kill (`own_archive_server`)."""
+    made = build_world(settings, database, own_archive_server)
+    yield made
+    made.close()
