@@ -33,11 +33,12 @@ def answer(
         del response.headers["Content-Type"]
     elif request.method == "HEAD":
         response = Response(content_type=content_type)
-        response.content_length = length
     else:
         chunks = body()
         response = Response(chunks, content_type=content_type, direct_passthrough=True)
-        response.content_length = sum(map(len, chunks)) if isinstance(chunks, list) else length
+        length = sum(map(len, chunks)) if isinstance(chunks, list) else length
+    if length is not None and response.status_code == HTTPStatus.OK:
+        response.content_length = length
     response.set_etag(etag)
     response.headers["Cache-Control"] = CACHE_CONTROL
     response.headers["Vary"] = vary

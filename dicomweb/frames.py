@@ -27,7 +27,7 @@ def frame_numbers(text: str) -> list[int]:
 
 
 def frame_offers(transfer_syntax: str, *, single: bool) -> tuple[Offer, ...]:
-    """What a frame can be sent as, ours first; as a single part only where there is only one frame."""
+    """What a frame can be sent as: as it is stored first, then decoded; as a single part only if it is the only one."""
     return tuple(_frame_offers(transfer_syntax, single))
 
 
@@ -51,10 +51,13 @@ def _frame_offers(transfer_syntax: str, single: bool) -> Iterator[Offer]:
         if single:
             yield Offer(OCTETS, "", EXPLICIT_LITTLE)
         return
-    yield Offer(MULTIPART, OCTETS, transfer_syntax, compression.lossy)
+    is_default = compression.default or compression.lossy
+    yield Offer(MULTIPART, OCTETS, transfer_syntax, default_syntax=False)
     for media_type in compression.media_types:
-        yield Offer(MULTIPART, media_type, transfer_syntax, compression.default or compression.lossy)
+        yield Offer(MULTIPART, media_type, transfer_syntax, is_default)
+    yield Offer(MULTIPART, OCTETS, EXPLICIT_LITTLE)
     if single:
-        yield Offer(OCTETS, "", transfer_syntax, compression.lossy)
+        yield Offer(OCTETS, "", transfer_syntax, default_syntax=False)
         for media_type in compression.media_types:
-            yield Offer(media_type, "", transfer_syntax, compression.default or compression.lossy)
+            yield Offer(media_type, "", transfer_syntax, is_default)
+        yield Offer(OCTETS, "", EXPLICIT_LITTLE)

@@ -21,8 +21,9 @@ from dicomweb.holdings import Held, HeldSeries, held_series
 from dicomweb.rights import current_viewer
 from dicomweb.services import Services
 from dicomweb.target import Target, held, negotiate
-from orthanc.cache import Archived, SeriesKey
-from orthanc.metadata import Json, with_base
+from orthanc.baking import SeriesKey, join
+from orthanc.cache import Archived
+from orthanc.metadata import Json
 from worklist.models import Instance
 
 JSON_OFFERS: Final = (Offer("application/dicom+json"), Offer("application/json"))
@@ -64,8 +65,7 @@ def _takes_gzip() -> bool:
 
 def _of_instance(services: Services, one: Held) -> bytes:
     cached = services.cache.get(one.sha256, one.archive_id)
-    url = f"{services.base_url()}/studies/{one.study_uid}/series/{one.series_uid}/instances/{one.sop_uid}/"
-    return gzip.compress(b"[" + with_base(cached.metadata, url.encode()) + b"]", FAST, mtime=0)
+    return gzip.compress(join([cached], services.base_url()), FAST, mtime=0)
 
 
 def _of_series(services: Services, series: Sequence[HeldSeries]) -> bytes:

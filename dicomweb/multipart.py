@@ -4,16 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One part: its Content-Type, and its content in pieces of `size` bytes together."""
-
-    content_type: str
-    size: int
-    pieces: Iterable[bytes]
+from itertools import islice
 
 
 def boundary_of(*identity: str) -> str:
@@ -39,17 +30,20 @@ def closing(boundary: str) -> bytes:
     return f"\r\n--{boundary}--\r\n".encode()
 
 
-def length(boundary: str, parts: Iterable[Part]) -> int:
-    """The Content-Length of an answer whose parts are all known."""
-    heads = (
-        len(part_head(boundary, part.content_type, first=number == 0)) + part.size for number, part in enumerate(parts)
-    )
-    return sum(heads) + len(closing(boundary))
-
-
-def write(boundary: str, parts: Iterable[Part]) -> Iterator[bytes]:
-    """Yield the answer."""
-    for number, part in enumerate(parts):
-        yield part_head(boundary, part.content_type, first=number == 0)
-        yield from part.pieces
+def parts(boundary: str, contents: Iterable[tuple[str, Iterable[bytes]]]) -> Iterator[bytes]:
+    """Yield an answer out of the Content-Type and the chunks of each part."""
+    for number, (part_content_type, chunks) in enumerate(contents):
+        yield part_head(boundary, part_content_type, first=number == 0)
+        yield from chunks
     yield closing(boundary)
+
+
+def begun(body: Iterator[bytes]) -> Iterator[bytes]:
+    """Have the first two chunks in hand, a part's head and its beginning, so that what fails at once has a status."""
+    first = list(islice(body, 2))
+
+    def whole() -> Iterator[bytes]:
+        yield from first
+        yield from body
+
+    return whole()

@@ -13,7 +13,7 @@ from dicomweb.answers import answer, etag_of
 from dicomweb.content import Plan, read_plan, size_of
 from dicomweb.frames import DICOM, file_offers, frame_numbers, frame_offers
 from dicomweb.holdings import Held
-from dicomweb.multipart import boundary_of, closing, content_type, part_head
+from dicomweb.multipart import begun, boundary_of, closing, content_type, part_head, parts
 from dicomweb.problems import bad_request
 from dicomweb.services import Services
 from dicomweb.syntaxes import EXPLICIT_LITTLE, NATIVE, OCTETS
@@ -41,7 +41,7 @@ def files(services: Services, target: Target) -> Response:
     return answer(
         etag_of("files", *identity),
         content_type(DICOM, boundary),
-        lambda: _begun(_many_files(services, instances, boundary)),
+        lambda: _many_files(services, instances, boundary),
         length=None,
     )
 
@@ -51,8 +51,10 @@ def frames(services: Services, target: Target) -> Response:
     numbers = frame_numbers(target.frames)
     (one,) = held(services, target)
     offer = negotiate(*frame_offers(wire_syntax(one), single=len(numbers) == 1))
+    if offer.transfer_syntax != wire_syntax(one):
+        return _decoded(services, one, offer, numbers)
     cached = services.cache.get(one.sha256, one.archive_id)
-    return _send(cached, offer, [cached.frame(number) for number in numbers], ("frames", one.sha256, target.frames))
+    return send(cached, offer, [cached.frame(number) for number in numbers], ("frames", one.sha256, target.frames))
 
 
 def bulk(services: Services, target: Target) -> Response:
@@ -64,10 +66,12 @@ def bulk(services: Services, target: Target) -> Response:
     value = cached.bulk(target.bulk)
     identity = ("bulk", one.sha256, target.bulk)
     if target.bulk == PIXEL_DATA and wire_syntax(one) not in NATIVE and cached.frame_count:
-        offer = negotiate(*frame_offers(wire_syntax(one), single=False))
-        every = [cached.frame(number) for number in range(1, cached.frame_count + 1)]
-        return _send(cached, offer, every, identity)
-    return _send(cached, negotiate(*_bulk_offers(cached, target.bulk, value)), [value.pieces], identity)
+        offer = negotiate(*frame_offers(wire_syntax(one), single=cached.frame_count == 1))
+        numbers = range(1, cached.frame_count + 1)
+        if offer.transfer_syntax != wire_syntax(one):
+            return _decoded(services, one, offer, numbers)
+        return send(cached, offer, [cached.frame(number) for number in numbers], identity)
+    return send(cached, negotiate(*_bulk_offers(cached, target.bulk, value)), [value.pieces], identity)
 
 
 def wire_syntax(one: Held) -> str:
@@ -87,10 +91,10 @@ def _bulk_offers(cached: CachedInstance, path: str, value: Bulk) -> Iterable[Off
 
 def _one_file(services: Services, one: Held, offer: Offer) -> Response:
     cached = services.cache.get(one.sha256, one.archive_id)
-    return _send(cached, offer, [((0, cached.part10_length),)], ("file", one.sha256, one.sop_uid))
+    return send(cached, offer, [((0, cached.part10_length),)], ("file", one.sha256, one.sop_uid))
 
 
-def _send(
+def send(
     cached: CachedInstance, offer: Offer, contents: Sequence[Iterable[Piece]], identity: tuple[str, ...]
 ) -> Response:
     """Send pieces of a cached file, each content as a part of its own, or the only one as it is."""
@@ -110,22 +114,26 @@ def _send(
 
 
 def _many_files(services: Services, instances: Sequence[Held], boundary: str) -> Iterator[bytes]:
-    for number, one in enumerate(instances):
-        cached = services.cache.get(one.sha256, one.archive_id)
-        yield part_head(boundary, f"{DICOM}; transfer-syntax={wire_syntax(one)}", first=number == 0)
-        yield from read_plan(cached, [(0, cached.part10_length)])
-    yield closing(boundary)
+    def contents() -> Iterator[tuple[str, Iterable[bytes]]]:
+        for one in instances:
+            cached = services.cache.get(one.sha256, one.archive_id)
+            yield f"{DICOM}; transfer-syntax={wire_syntax(one)}", read_plan(cached, [(0, cached.part10_length)])
+
+    return begun(parts(boundary, contents()))
 
 
-def _begun(body: Iterator[bytes]) -> Iterator[bytes]:
-    """Have the first chunk in hand, so that what fails at once is told by its status."""
-    first = next(body)
-
-    def whole() -> Iterator[bytes]:
-        yield first
-        yield from body
-
-    return whole()
+def _decoded(services: Services, one: Held, offer: Offer, numbers: Sequence[int]) -> Response:
+    """Send frames decoded, for a client that takes no compressed ones."""
+    cached = services.cache.get(one.sha256, one.archive_id)
+    identity = ("decoded", one.sha256, *map(str, numbers))
+    for number in numbers:
+        cached.frame(number)  # nothing is sent if one of them does not exist
+    native = ([services.decoder.native(cached, number)] for number in numbers)
+    if not offer.part:
+        return answer(etag_of(*identity, offer), _named(offer), lambda: next(native), length=None)
+    boundary = boundary_of(*identity)
+    body = parts(boundary, ((_named(offer), frame) for frame in native))
+    return answer(etag_of(*identity, offer), content_type(offer.part, boundary), lambda: begun(body), length=None)
 
 
 def _named(offer: Offer) -> str:
