@@ -37,6 +37,7 @@ class Identities:
 
     session: Session
     _patients: dict[tuple[str, str], _Patient] = field(default_factory=dict)
+    _digests: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def check(self, arrival: Arrival, header: InstanceHeader, sha256: str) -> Verdict:
         """Raises Contradiction, which names the attribute, never its values: reasons are shown and logged."""
@@ -72,11 +73,10 @@ class Identities:
             .join(Study, Study.id == Instance.study_id)
             .where(Study.origin == arrival.origin, Instance.sop_uid == arrival.sop_uid)
         ).first()
-        if earlier is None:
-            return Verdict()
-        if earlier.sha256 != sha256:
+        known = earlier.sha256 if earlier else self._digests.setdefault((arrival.origin, arrival.sop_uid), sha256)
+        if known != sha256:
             raise Contradiction("An instance with the same SOP Instance UID but other content is already here.")
-        return Verdict(earlier.archive_id)
+        return Verdict(earlier.archive_id if earlier else None)
 
 
 def _plain(name: str) -> str:

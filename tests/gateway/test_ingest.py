@@ -1,0 +1,216 @@
+"""The inbox into the archive: nothing lost, nothing twice, and what contradicts is kept aside for a person."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from pydicom.uid import generate_uid
+
+from gateway.identity import _plain
+from gateway.ingest import SELF_TEST, note_refusals
+from gateway.loops import Loop
+from orthanc.errors import ArchiveUnavailable
+from scp.arrival import Refusal
+from scp.part10 import split_part10
+from worklist.models import Pulse, now
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def dataset_of(part10: bytes) -> bytes:
+    return bytes(split_part10(part10)[1])
+
+
+def test_what_is_in_the_inbox_comes_into_archive_cache_and_rows_and_then_leaves_the_inbox(world, make) -> None:
+    study_uid = generate_uid()
+    images = [make(StudyInstanceUID=study_uid, SOPInstanceUID=generate_uid()) for _ in range(60)]
+    for each in images:
+        world.receive(each)
+    world.carry()
+    assert world.waiting() == 0
+    rows = world.instances()
+    assert sorted(row.sha256 for row in rows) == sorted(hashlib.sha256(dataset_of(each)).hexdigest() for each in images)
+    for row in rows[:5]:
+        archived = dataset_of(world.archive.fetch(row.archive_id))
+        assert hashlib.sha256(archived).hexdigest() == row.sha256
+        assert world.cache.held(row.sha256) is not None
+    assert [study.study_uid for study in world.studies()] == [study_uid]
+    assert world.studies()[0].patient_name == "Sample^Pat"
+
+
+def test_the_same_instance_again_is_stored_once(world, make) -> None:
+    image = make()
+    for _ in range(3):
+        world.receive(image)  # twice in one batch
+    world.carry()
+    world.receive(image)
+    world.carry()
+    assert len(world.instances()) == 1
+    assert world.studies()[0].version == 1
+    assert (world.waiting(), world.troubles()) == (0, [])
+
+
+CONTRADICTIONS = {
+    "Patient ID": {"PatientID": "P-2"},
+    "Issuer of Patient ID": {"IssuerOfPatientID": "OTHER"},
+    "Patient's Name": {"PatientName": "Other^Person"},
+}
+
+
+@pytest.mark.parametrize("batch", ["in one batch", "later"])
+@pytest.mark.parametrize("what", CONTRADICTIONS)
+def test_an_image_of_another_patient_in_the_same_study_is_kept_aside(world, make, what: str, batch: str) -> None:
+    study_uid = generate_uid()
+    good = make(StudyInstanceUID=study_uid)
+    wrong = make(StudyInstanceUID=study_uid, **CONTRADICTIONS[what])
+    world.receive(good)
+    if batch == "later":
+        world.carry()
+    entry = world.receive(wrong)
+    world.carry()
+    (row,) = world.instances()
+    assert row.sha256 == hashlib.sha256(dataset_of(good)).hexdigest()
+    assert world.cache.get(row.sha256, row.archive_id), "the study stays readable"
+    (trouble,) = world.troubles()
+    assert what in trouble.reason
+    assert not [value for value in CONTRADICTIONS[what].values() if value in trouble.reason], "reasons name nobody"
+    assert (trouble.kind, trouble.study_uid, trouble.key) == ("quarantined", study_uid, entry.key)
+    assert dataset_of(world.inbox.read_aside(world.folders.quarantine / trouble.file).part10) == dataset_of(wrong)
+    assert world.waiting() == 0
+
+
+def test_how_a_name_is_written_is_no_contradiction(world, make) -> None:
+    study_uid = generate_uid()
+    for name in ("Sample^Pat", "SAMPLE^PAT", "Sample^Pat^^^", "Sample ^ Pat"):
+        world.receive(make(StudyInstanceUID=study_uid, PatientName=name))
+    world.carry()
+    assert len(world.instances()) == 4
+    assert world.troubles() == []
+    assert _plain("Mu\u0308ller^A") == _plain("M\u00fcller^A")
+
+
+@pytest.mark.parametrize("batch", ["in one batch", "later"])
+@pytest.mark.parametrize("series", ["the same series", "another series"])
+def test_other_content_under_a_known_sop_uid_is_kept_aside(world, make, batch: str, series: str) -> None:
+    """In one batch and with another series UID, the second once vanished: archived, in no row, in no quarantine."""
+    uids = {"StudyInstanceUID": generate_uid(), "SOPInstanceUID": generate_uid(), "SeriesInstanceUID": generate_uid()}
+    first = make(**uids)
+    more = {} if series == "the same series" else {"SeriesInstanceUID": generate_uid()}
+    second = make(**uids | more, InstanceNumber=2)
+    world.receive(first)
+    if batch == "later":
+        world.carry()
+    world.receive(second)
+    world.carry()
+    (row,) = world.instances()
+    assert row.sha256 == hashlib.sha256(dataset_of(first)).hexdigest()
+    (trouble,) = world.troubles()
+    kept = world.inbox.read_aside(world.folders.quarantine / trouble.file)
+    assert dataset_of(kept.part10) == dataset_of(second)
+
+
+def test_an_object_that_is_not_what_it_was_sent_as_is_kept_aside(world, make) -> None:
+    world.receive(make(), sop_uid=generate_uid())
+    world.receive(make(), study_uid=generate_uid())
+    world.carry()
+    assert world.instances() == []
+    assert len(world.troubles()) == 2
+
+
+def test_the_same_study_of_two_sites_is_two_studies(world, make) -> None:
+    image = make()
+    world.receive(image, "site:1")
+    world.receive(image, "site:2")
+    world.carry()
+    first, second = world.studies()
+    assert (first.origin, second.origin) == ("site:1", "site:2")
+    assert first.study_uid == second.study_uid
+    assert len(world.instances()) == 2
+
+
+def test_what_another_site_says_of_a_patient_does_not_matter(world, make) -> None:
+    study_uid = generate_uid()
+    world.receive(make(StudyInstanceUID=study_uid), "site:1")
+    world.receive(make(StudyInstanceUID=study_uid, PatientID="P-2"), "site:2")
+    world.carry()
+    assert [study.patient_id for study in world.studies()] == ["P-1", "P-2"]
+    assert world.troubles() == []
+
+
+def test_a_damaged_file_of_the_inbox_is_kept_aside_and_holds_nobody_up(world, make) -> None:
+    entry = world.receive(make())
+    world.receive(make())
+    file = next(world.folders.inbox.rglob(entry.key))
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 0xFF
+    file.write_bytes(content)
+    world.carry()
+    assert len(world.instances()) == 1
+    (trouble,) = world.troubles()
+    assert "damaged" in trouble.reason
+    assert world.waiting() == 0
+
+
+def test_the_archive_killed_in_the_middle_loses_and_doubles_nothing(fragile_world, own_archive_server, make) -> None:
+    world = fragile_world
+    world.receive(make())
+    world.carry()
+    for _ in range(20):
+        world.receive(make())
+    own_archive_server.kill()
+    with pytest.raises(ArchiveUnavailable):
+        world.carry()
+    assert (world.waiting(), len(world.instances()), world.troubles()) == (20, 1, [])
+    own_archive_server.start()
+    world.carry()
+    assert (world.waiting(), len(world.instances()), world.troubles()) == (0, 21, [])
+    assert world.archive.holdings().instances == 21
+
+
+def test_a_crash_between_archive_and_rows_is_repaired_by_doing_it_again(world, make) -> None:
+    image = make()
+    entry = world.receive(image)
+    stored = world.inbox.read(entry)
+    archive_id = world.archive.store(stored.part10, stored.md5)  # and then the worker was killed
+    world.carry()
+    assert [row.archive_id for row in world.instances()] == [archive_id]
+    assert world.waiting() == 0
+
+
+def test_a_crash_between_rows_and_inbox_is_repaired_by_doing_it_again(world, make) -> None:
+    image = make()
+    world.receive(image)
+    world.carry()
+    world.receive(image)  # as if `done` had not come to pass
+    world.carry()
+    assert len(world.instances()) == 1
+    assert world.waiting() == 0
+
+
+def test_a_crash_before_the_move_to_quarantine_notes_the_trouble_once(world, make) -> None:
+    entry = world.receive(make(), sop_uid=generate_uid())
+    world.carry()
+    world.inbox.put_back(world.folders.quarantine / entry.key)
+    world.carry()
+    assert len(world.troubles()) == 1
+    assert world.waiting() == 0
+
+
+def test_the_self_test_is_proven_by_the_archive_and_leaves_nothing_there(world, make) -> None:
+    image = make()
+    world.receive(image, SELF_TEST)
+    world.carry()
+    with world.database.reading() as session:
+        assert session.query(Pulse).one().part.startswith("self-test ")
+    assert (world.instances(), world.waiting()) == ([], 0)
+
+
+def test_refusals_become_visible_once(world) -> None:
+    refusal = Refusal("site:1", "HOSPITAL", "It has no SOP Instance UID.", 0xA900, "", "", "1.2.3", now())
+    world.inbox.refuse(refusal)
+    assert note_refusals(world.inbox, world.database)
+    assert not note_refusals(world.inbox, world.database)
+    (trouble,) = world.troubles()
+    assert (trouble.kind, trouble.status, trouble.study_uid) == ("refused", 0xA900, "1.2.3")
+    assert trouble.reason == refusal.reason
