@@ -27,12 +27,10 @@ def etag_of(*identity: object) -> str:
 def answer(
     etag: str, content_type: str, body: Callable[[], Iterable[bytes]], *, length: int | None, vary: str = "Accept"
 ) -> Response:
-    """Answer with what `body` returns, or with 304; `body` is not called when nothing of it would be sent."""
+    """Answer with what `body` returns, or with 304 without calling it. HEAD calls it, so that its status is GET's."""
     if request.if_none_match.contains_weak(etag):
         response = Response(status=HTTPStatus.NOT_MODIFIED)
         del response.headers["Content-Type"]
-    elif request.method == "HEAD":
-        response = Response(content_type=content_type)
     else:
         chunks = body()
         response = Response(chunks, content_type=content_type, direct_passthrough=True)

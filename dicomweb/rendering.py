@@ -64,7 +64,7 @@ def _chosen(services: Services, target: Target) -> Held:
 
 def _middle(cached: CachedInstance) -> int:
     """The frame that stands for an instance; 1 also where frames cannot be had one by one."""
-    return max(1, cached.frame_count) // 2 + (cached.frame_count > 1)
+    return max(1, cached.frame_count) // 2 + 1
 
 
 def _picture(services: Services, one: Held, numbers: Sequence[int], look: Look) -> Response:

@@ -79,7 +79,7 @@ def finish(dataset: Dataset, study_uid: str, series_uid: str, **values: Any) -> 
     for keyword, value in values.items():
         setattr(dataset, keyword, value)
     out = io.BytesIO()
-    dataset.save_as(out)
+    dataset.save_as(out, enforce_file_format=True)
     return Sent(study_uid, series_uid, sop_uid, out.getvalue())
 
 

@@ -1,0 +1,289 @@
+"""Claims about files, metadata, bulk data and pictures."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+
+import pydicom
+import pytest
+from PIL import Image
+from pydicom import Dataset
+from pydicom.uid import UID, generate_uid
+
+EXPLICIT = "1.2.840.10008.1.2.1"
+AS_STORED = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+
+
+def an_encapsulated_pdf():
+    dataset = Dataset()
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = UID(EXPLICIT)
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.104.1"
+    dataset.Modality, dataset.InstanceNumber, dataset.SeriesNumber = "DOC", 1, 9
+    dataset.MIMETypeOfEncapsulatedDocument = "application/pdf"
+    dataset.EncapsulatedDocument = b"%PDF-1.4 " + b"x" * 5000 + b"\n"
+    return dataset
+
+
+def a_large_study(world):
+    """Two CT slices out of order, an RLE series, a cine, a PDF."""
+    study, ct = generate_uid(), generate_uid()
+    sent = [
+        world.instance("CT_small.dcm", study, ct, InstanceNumber=2, SeriesNumber=1),
+        world.instance("CT_small.dcm", study, ct, InstanceNumber=1, SeriesNumber=1),
+        world.instance("MR_small_RLE.dcm", study, SeriesNumber=2, PatientName="Test^RLE"),
+        world.instance("examples_ybr_color.dcm", study, SeriesNumber=3),
+        world.finished(an_encapsulated_pdf(), study, generate_uid()),
+    ]
+    world.study(*sent)
+    return sent
+
+
+# --- files --------------------------------------------------------------------------------------------------------
+
+
+def test_an_instance_is_the_file_that_was_sent(world):
+    sent = a_large_study(world)
+    for one in sent:
+        response = world.get(one.path, Accept="application/dicom; transfer-syntax=*")
+        assert response.content == one.part10
+        syntax = one.dataset.file_meta.TransferSyntaxUID
+        assert response.headers["Content-Type"] == f"application/dicom; transfer-syntax={syntax}"
+        assert int(response.headers["Content-Length"]) == len(one.part10)
+
+
+@pytest.mark.parametrize("name", ["MR_small_implicit.dcm", "MR_small_bigendian.dcm"])
+def test_implicit_and_big_endian_never_leave(world, name):
+    sent = world.instance(name, generate_uid())
+    world.study(sent)
+    client = world.client()
+    (got,) = [client.retrieve_instance(sent.study_uid, sent.series_uid, sent.sop_uid)]
+    assert got.file_meta.TransferSyntaxUID == EXPLICIT
+    assert (got.pixel_array == sent.dataset.pixel_array).all()
+    assert world.get(sent.path, Accept="application/dicom; transfer-syntax=1.2.840.10008.1.2").status_code == 406
+
+
+def test_dicomweb_client_retrieves_instance_series_and_study(world):
+    study, series = generate_uid(), generate_uid()
+    sent = [world.instance("CT_small.dcm", study, series, InstanceNumber=number) for number in (1, 2, 3)]
+    sent.append(world.instance("MR_small.dcm", study))
+    world.study(*sent)
+    client = world.client()
+    assert client.retrieve_instance(study, series, sent[1].sop_uid) == sent[1].dataset
+    assert [one.SOPInstanceUID for one in client.retrieve_series(study, series)] == [
+        one.sop_uid for one in sent[:3]
+    ]
+    assert {one.SOPInstanceUID for one in client.iter_study(study)} == {one.sop_uid for one in sent}
+    assert [one.SOPInstanceUID for one in client.iter_series(study, sent[3].series_uid)] == [sent[3].sop_uid]
+
+
+def test_a_study_of_several_transfer_syntaxes_comes_as_stored_or_not_at_all(world):
+    sent = a_large_study(world)
+    response = world.get(f"/studies/{sent[0].study_uid}", Accept=AS_STORED)
+    assert response.headers["Content-Type"].startswith('multipart/related; type="application/dicom"; boundary=')
+    for one in sent:
+        assert response.content.count(one.part10) == 1
+    assert response.content.index(sent[1].part10) < response.content.index(sent[0].part10)
+    explicit_only = world.get(f"/studies/{sent[0].study_uid}", Accept='multipart/related; type="application/dicom"')
+    assert explicit_only.status_code == 406  # the RLE series would have to be decoded
+    assert world.get(f"/studies/{sent[0].study_uid}", Accept="application/zip").status_code == 406
+
+
+# --- metadata -----------------------------------------------------------------------------------------------------
+
+
+def test_series_metadata_are_sorted_zipped_and_without_bulk(world):
+    sent = a_large_study(world)
+    path = f"/studies/{sent[0].study_uid}/series/{sent[0].series_uid}/metadata"
+    response = world.get(path, Accept="application/dicom+json", Accept_Encoding="gzip")
+    assert response.headers["Content-Encoding"] == "gzip"
+    assert response.headers["Vary"] == "Accept, Accept-Encoding"
+    assert response.headers["Cache-Control"] == "private, no-cache"
+    instances = response.json()
+    assert [one["00200013"]["Value"] for one in instances] == [[1], [2]]
+    assert instances[0]["7FE00010"] == {
+        "vr": "OW", "BulkDataURI": f"{world.url}{sent[1].path}/bulk/7FE00010",
+    }  # fmt: skip
+    plain = world.get(path, Accept_Encoding="identity")
+    assert "Content-Encoding" not in plain.headers
+    assert plain.json() == instances
+    assert plain.headers["ETag"] != response.headers["ETag"]
+
+
+def test_metadata_say_what_pydicom_reads(world):
+    for one in a_large_study(world):
+        got = world.client().retrieve_instance_metadata(one.study_uid, one.series_uid, one.sop_uid)
+        read = Dataset.from_json(json.dumps(got if isinstance(got, dict) else got[0]), lambda *_: b"")
+        expected = one.dataset
+        for element in expected:
+            if element.VR not in {"OB", "OW", "UN", "SQ", "PN", "DS"}:
+                assert read[element.tag].value == element.value, element
+
+
+def test_metadata_of_a_study_are_those_of_its_series_in_order(world):
+    sent = a_large_study(world)
+    client = world.client()
+    of_study = client.retrieve_study_metadata(sent[0].study_uid)
+    of_series = [client.retrieve_series_metadata(sent[0].study_uid, one.series_uid) for one in sent[1:]]
+    assert of_study == [instance for series in of_series for instance in series]
+
+
+def test_a_late_instance_is_in_the_metadata_of_the_next_request(world):
+    study, series = generate_uid(), generate_uid()
+    first = world.instance("CT_small.dcm", study, series, InstanceNumber=1)
+    world.study(first)
+    path = f"/studies/{study}/series/{series}/metadata"
+    before = world.get(path)
+    assert world.get(path, If_None_Match=before.headers["ETag"]).status_code == 304
+    with world.database.reading() as session:
+        from worklist.models import Study
+
+        origin = session.query(Study).where(Study.study_uid == study).one().origin
+    world.archived(world.instance("CT_small.dcm", study, series, InstanceNumber=2), origin)
+    after = world.get(path, If_None_Match=before.headers["ETag"])
+    assert (after.status_code, len(after.json())) == (200, 2)
+
+
+def test_a_series_from_two_origins_is_one_for_who_sees_both(world):
+    study, series = generate_uid(), generate_uid()
+    common, mine, theirs = (
+        world.instance("CT_small.dcm", study, series, InstanceNumber=number) for number in (2, 1, 3)
+    )
+    world.study(common, mine)
+    world.study(common, theirs, subspecialty="thoracic")
+    path = f"/studies/{study}/series/{series}/metadata"
+
+    def numbers(who):
+        return [one["00200013"]["Value"][0] for one in world.get(path, who).json()]
+
+    assert (numbers("neuro"), numbers("chest"), numbers("coordinator")) == ([1, 2], [2, 3], [1, 2, 3])
+    got = world.get(f"/studies/{study}", "coordinator", Accept=AS_STORED)
+    assert [got.content.count(one.part10) for one in (common, mine, theirs)] == [1, 1, 1]
+    assert world.get(theirs.path, "neuro").status_code == 404
+
+
+@pytest.mark.parametrize("accept", ["application/xml", "text/html", 'multipart/related; type="application/dicom"'])
+def test_metadata_that_cannot_be_made_are_406(world, accept):
+    sent = world.instance("CT_small.dcm", generate_uid())
+    world.study(sent)
+    assert world.get(f"{sent.path}/metadata", Accept=accept).status_code == 406
+
+
+# --- bulk data ----------------------------------------------------------------------------------------------------
+
+
+def addresses(value):
+    if isinstance(value, dict):
+        if "BulkDataURI" in value:
+            yield value["BulkDataURI"]
+        for inner in value.values():
+            yield from addresses(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from addresses(inner)
+
+
+def test_every_address_in_the_metadata_resolves_with_the_same_rights(world):
+    sent = a_large_study(world)
+    found = list(addresses(world.get(f"/studies/{sent[0].study_uid}/metadata").json()))
+    assert len(found) >= len(sent)
+    for url in found:
+        assert url.startswith(world.url)
+        assert world.get(url).status_code == 200
+        assert world.get(url, "chest").status_code == 404
+
+
+def test_a_pdf_comes_as_ohif_asks_for_it(world):
+    *_, pdf = a_large_study(world)
+    document = pdf.dataset.EncapsulatedDocument
+    ohif = 'multipart/related; type="application/pdf", multipart/related; type="application/octet-stream"'
+    response = world.get(f"{pdf.path}/bulk/00420011", Accept=ohif)
+    assert response.headers["Content-Type"].startswith('multipart/related; type="application/pdf"; boundary=')
+    assert document in response.content
+    assert world.get(f"{pdf.path}/bulk/00420011", Accept="application/pdf").content == document
+    assert world.get(f"{pdf.path}/rendered", Accept="application/pdf").content == document
+    (got,) = world.client().retrieve_bulkdata(f"{world.url}{pdf.path}/bulk/00420011")
+    assert got == document
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("00100010", 404), ("7FE00010/1/7FE00010", 404), ("7fe00010", 400), ("x", 400), ("00100010/", 400)],
+)
+def test_an_address_of_nothing_is_told(world, path, status):
+    sent = world.instance("CT_small.dcm", generate_uid())
+    world.study(sent)
+    assert world.get(f"{sent.path}/bulk/{path}").status_code == status
+
+
+# --- pictures -----------------------------------------------------------------------------------------------------
+
+
+def picture(response):
+    assert response.status_code == 200, response.text
+    return Image.open(io.BytesIO(response.content))
+
+
+def test_a_rendered_instance_fits_its_viewport(world):
+    sent = world.instance("CT_small.dcm", generate_uid())
+    world.study(sent)
+    shown = picture(world.get(f"{sent.path}/rendered?viewport=64%2C64", Accept="image/jpeg"))
+    assert (shown.format, shown.size) == ("JPEG", (64, 64))
+    whole = picture(world.get(f"{sent.path}/rendered?window=40,400,linear", Accept="image/png"))
+    assert (whole.format, whole.size) == ("PNG", (128, 128))
+    assert picture(world.get(f"{sent.path}/frames/1/rendered?quality=50")).format == "JPEG"
+
+
+def test_a_thumbnail_comes_at_every_level_and_the_query_beats_the_header(world):
+    sent = a_large_study(world)
+    study = f"/studies/{sent[0].study_uid}"
+    header = 'multipart/related; type="application/octet-stream"'
+    for path in (study, f"{study}/series/{sent[3].series_uid}", sent[3].path, f"{sent[3].path}/frames/2"):
+        response = world.get(f"{path}/thumbnail?accept=image%2Fjpeg", Accept=header)
+        assert response.headers["Content-Type"] == "image/jpeg"
+        assert max(picture(response).size) <= 256
+        assert world.get(f"{path}/thumbnail", If_None_Match=response.headers["ETag"]).status_code == 304
+    assert picture(world.get(f"{study}/rendered")).size == (128, 128)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["viewport=0,0", "viewport=99999,1", "viewport=a,b", "window=1", "window=1,0,linear", "window=1,2,cubic", "quality=0",
+     "quality=101", "viewport=1,1&viewport=2,2"],
+)  # fmt: skip
+def test_a_picture_that_cannot_be_meant_is_400(world, query):
+    sent = world.instance("CT_small.dcm", generate_uid())
+    world.study(sent)
+    assert world.get(f"{sent.path}/rendered?{query}").status_code == 400
+
+
+def test_what_has_no_picture_is_406(world):
+    pdf = world.finished(an_encapsulated_pdf(), generate_uid(), generate_uid())
+    world.study(pdf)
+    assert world.get(f"/studies/{pdf.study_uid}/thumbnail").status_code == 406
+
+
+def test_dicomweb_client_gets_rendered_pictures(world):
+    sent = world.instance("CT_small.dcm", generate_uid())
+    world.study(sent)
+    uids = (sent.study_uid, sent.series_uid, sent.sop_uid)
+    client = world.client()
+    got = client.retrieve_instance_rendered(*uids, media_types=("image/jpeg",), params={"viewport": "32,32"})
+    assert Image.open(io.BytesIO(got)).size == (32, 32)
+    assert Image.open(io.BytesIO(client.retrieve_series_rendered(*uids[:2], media_types=("image/png",)))).format == "PNG"
+
+
+def test_gzip_is_true(world):
+    sent = world.instance("CT_small.dcm", generate_uid())
+    world.study(sent)
+    url = f"{sent.path}/metadata"
+    import requests
+
+    raw = requests.get(
+        world.url + url, headers={"Authorization": "Bearer neuro", "Accept-Encoding": "gzip"}, stream=True, timeout=10
+    )
+    body = raw.raw.read(decode_content=False)
+    assert len(body) == int(raw.headers["Content-Length"])
+    assert gzip.decompress(body) == world.get(url).content
