@@ -1,0 +1,72 @@
+"""What is measured, and what would be good enough. One row here is one row of the printed table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+OVERREAD: Final = "Overread"
+ORTHANC: Final = "Orthanc"
+STORESCP: Final = "storescp"
+SUBJECTS: Final = (OVERREAD, ORTHANC, STORESCP)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One row: `at_most` is a goal in the row's unit, `times_orthanc` one as a ratio in the same run."""
+
+    section: str
+    title: str
+    unit: str
+    more_is_better: bool = True
+    at_most: float | None = None
+    times_orthanc: float | None = None
+
+    @property
+    def goal(self) -> str:
+        """The goal in words; "" if there is none."""
+        if self.at_most is not None:
+            return f"≤ {self.at_most:g} {self.unit}"
+        return f"≥ {self.times_orthanc:g} × Orthanc" if self.times_orthanc is not None else ""
+
+    def ratio(self, ours: float, theirs: float) -> float:
+        """How many times better ours is."""
+        return ours / theirs if self.more_is_better else theirs / ours
+
+    def reached(self, ours: float, theirs: float | None) -> bool | None:
+        """Whether the goal is reached; None if there is no goal, or nothing to compare with."""
+        if self.at_most is not None:
+            return ours <= self.at_most
+        if self.times_orthanc is None or theirs is None:
+            return None
+        return self.ratio(ours, theirs) >= self.times_orthanc
+
+
+STORE: Final = "C-STORE, CT 512 × 512 × 16 bit, Success means durable"
+WAY: Final = "The way of a study and of a report"
+METADATA: Final = "DICOMweb: metadata of one series, gzip accepted"
+PIXELS: Final = "DICOMweb: pixels"
+SEARCH: Final = "DICOMweb: search"
+START: Final = "Start"
+
+METRICS: Final = {
+    "store-1": Metric(STORE, "1 association", "instances/s"),
+    "store-1-mb": Metric(STORE, "1 association", "MB/s"),
+    "store-4": Metric(STORE, "4 associations", "instances/s"),
+    "store-4-mb": Metric(STORE, "4 associations", "MB/s"),
+    "worklist-1": Metric(WAY, "last C-STORE response to worklist, less the quiet time (1 ass.)", "s", False, 2.0),
+    "worklist-4": Metric(WAY, "last C-STORE response to worklist, less the quiet time (4 ass.)", "s", False, 2.0),
+    "report": Metric(WAY, "signing to SR and PDF at the hospital's storescp", "s", False, 3.0),
+    "signing": Metric(WAY, "of which the answer to the signing request", "s", False),
+    "metadata-cold": Metric(METADATA, "first time asked for", "ms", False),
+    "metadata-warm": Metric(METADATA, "again, median", "ms", False, times_orthanc=300),
+    "metadata-rate": Metric(METADATA, "again, 6 connections", "requests/s"),
+    "frames-1": Metric(PIXELS, "CT frames, 1 connection", "frames/s"),
+    "frames-6": Metric(PIXELS, "CT frames, 6 connections", "frames/s", times_orthanc=3),
+    "cine-1": Metric(PIXELS, "frames of a 200-frame instance, 1 connection", "frames/s", times_orthanc=300),
+    "cine-6": Metric(PIXELS, "frames of a 200-frame instance, 6 connections", "frames/s"),
+    "search-1": Metric(SEARCH, "a page of studies, 1 connection", "requests/s"),
+    "search-6": Metric(SEARCH, "a page of studies, 6 connections", "requests/s"),
+    "start-first": Metric(START, "`overread up` to ready, an empty folder", "s", False),
+    "start-again": Metric(START, "`overread up` to ready, the same folder again", "s", False),
+}  # fmt: skip

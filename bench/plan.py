@@ -1,0 +1,23 @@
+"""How much is measured: the usual amount, or a quick look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Sizes and repetitions; times in seconds."""
+
+    rounds: int
+    slices: int
+    studies: int
+    """Small studies that are there before, so that a search has something to look through."""
+    seconds: float
+    """How long each rate is measured."""
+    idle_seconds: float
+
+
+USUAL: Final = Plan(rounds=3, slices=500, studies=100, seconds=3.0, idle_seconds=15.0)
+QUICK: Final = Plan(rounds=1, slices=100, studies=20, seconds=1.0, idle_seconds=4.0)

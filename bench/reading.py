@@ -1,0 +1,73 @@
+"""DICOMweb as OHIF asks: metadata of a series, frames, a page of studies.
+
+Overread checks the reader's rights with each request, Orthanc lets everybody in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.images import Study
+from bench.load import Asked, Asking, Server, ask
+from bench.scene import Scene
+
+JSON = {"Accept": "application/dicom+json", "Accept-Encoding": "gzip"}
+FRAME = {"Accept": "multipart/related; type=application/octet-stream; transfer-syntax=*"}
+SEARCH = "/studies?limit=101&offset=0&fuzzymatching=false&includefield=00081030,00080060"
+BROWSER = 6  # connections of a browser to one host over HTTP/1.1
+CT_BYTES, CINE_BYTES = 512 * 512 * 2, 512 * 512
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A rate to be measured, over so many connections; the least bytes of a right answer."""
+
+    metric: str
+    paths: list[str]
+    headers: dict[str, str]
+    connections: int
+    least_bytes: int = 2
+
+
+def measure_first_metadata(scene: Scene, study: Study) -> None:
+    """The first question for a series' metadata, which nobody has asked for before."""
+    for server in scene.web():
+        asked = _ask(scene, server, Question("", [f"{study.path}/metadata"], JSON, 1), most=1, warm_up=0)
+        scene.notes.note("metadata-cold", server.name, asked.median_ms)
+
+
+def measure_reading(scene: Scene, study: Study, cine: Study, turn: int) -> None:
+    """One round: each question to both servers, one after the other, the first one changing with each round."""
+    servers = scene.web() if turn % 2 else scene.web()[::-1]
+    for question in _questions(study, cine):
+        for server in servers:
+            scene.notes.note(question.metric, server.name, _ask(scene, server, question).per_second)
+    for server in servers:
+        again = _ask(scene, server, Question("", [f"{study.path}/metadata"], JSON, 1))
+        scene.notes.note("metadata-warm", server.name, again.median_ms)
+
+
+def _questions(study: Study, cine: Study) -> tuple[Question, ...]:
+    frames, loop, metadata = study.frames(), cine.cine(), [f"{study.path}/metadata"]
+    return (
+        Question("metadata-rate", metadata, JSON, BROWSER),
+        Question("frames-1", frames, FRAME, 1, CT_BYTES),
+        Question("frames-6", frames, FRAME, BROWSER, CT_BYTES),
+        Question("cine-1", loop, FRAME, 1, CINE_BYTES),
+        Question("cine-6", loop, FRAME, BROWSER, CINE_BYTES),
+        Question("search-1", [SEARCH], JSON, 1),
+        Question("search-6", [SEARCH], JSON, BROWSER),
+    )
+
+
+def _ask(scene: Scene, server: Server, question: Question, *, most: int = 1_000_000, warm_up: int = 2) -> Asked:
+    asking = Asking(
+        port=server.port,
+        paths=[server.root + path for path in question.paths],
+        headers=question.headers | server.headers,
+        seconds=scene.plan.seconds,
+        most=most,
+        warm_up=warm_up,
+        least_bytes=question.least_bytes,
+    )
+    return ask(asking, question.connections)

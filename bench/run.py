@@ -1,0 +1,90 @@
+"""One run: both servers side by side on one disk, asked in turn, round after round."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.dcmtk import HOSPITAL, receiving, send
+from bench.footprint import Seen, idle_cpu, look
+from bench.images import Study, cine_template, ct_template
+from bench.metrics import ORTHANC, OVERREAD
+from bench.notebook import Notebook, Process
+from bench.orthanc_alone import orthanc_alone
+from bench.overread import QUIET_SECONDS, overread_up
+from bench.plan import Plan
+from bench.programs import wait_for
+from bench.reading import measure_first_metadata, measure_reading
+from bench.reporting import measure_reporting
+from bench.scene import Scene
+from bench.storing import measure_storing
+
+SMALL = 64  # pixels on a side of the studies that are only there to be searched through
+
+Say = Callable[[str], None]
+
+
+def run(plan: Plan, folder: Path, notes: Notebook, say: Say) -> None:
+    """Measure everything into `notes`. Raises NotMeasured at what does not work; what was measured until then stays."""
+    say("Making images, starting Overread and Orthanc …")
+    with _scene(plan, folder, notes) as scene:
+        at_rest = _rest(scene)
+        cine = _prepare(scene)
+        for turn in range(plan.rounds):
+            say(f"Round {turn + 1} of {plan.rounds} …")
+            _round(scene, cine, turn)
+        notes.processes += _processes(at_rest, look(scene.overread.pid))
+    say("Starting Overread again …")
+    with overread_up(folder / "overread", folder / "overread.log") as again:
+        notes.note("start-again", OVERREAD, again.start_seconds)
+
+
+@contextmanager
+def _scene(plan: Plan, folder: Path, notes: Notebook) -> Iterator[Scene]:
+    ct = ct_template(plan.slices)
+    with (
+        receiving(folder / "hospital", HOSPITAL) as hospital,
+        overread_up(folder / "overread", folder / "overread.log") as overread,
+        orthanc_alone(folder / "orthanc") as orthanc,
+    ):
+        notes.note("start-first", OVERREAD, overread.start_seconds)
+        overread.add_hospital(hospital.port)
+        yield Scene(plan, folder, overread, orthanc, ct, folder / "hospital", notes)
+
+
+def _rest(scene: Scene) -> dict[int, Seen]:
+    """Wait until the demo's studies are cases, then see what both take while nobody asks for anything."""
+    root = scene.overread.pid
+    wait_for(lambda: "demo" not in {seen.name for seen in look(root).values()}, 120, "The demo's studies being sent")
+    time.sleep(QUIET_SECONDS + 3)
+    scene.notes.idle_cpu[f"of {OVERREAD} at rest"] = idle_cpu(root, scene.plan.idle_seconds)
+    scene.notes.idle_cpu[f"of {ORTHANC} at rest"] = idle_cpu(scene.orthanc.pid, scene.plan.idle_seconds)
+    return look(root)
+
+
+def _prepare(scene: Scene) -> Study:
+    """Both get the same small studies and the cine loop, which is returned when it is on the worklist."""
+    small = ct_template(1, SMALL)
+    files = [file for _ in range(scene.plan.studies) for file in small.write(scene.folder / "sent").files]
+    cine = cine_template().write(scene.folder / "sent")
+    for subject in (OVERREAD, ORTHANC):
+        send(scene.receiver(subject), [*files, *cine.files])
+    scene.overread.wait_for_case(cine.study_uid)
+    return cine
+
+
+def _round(scene: Scene, cine: Study, turn: int) -> None:
+    fresh = measure_storing(scene, turn)
+    for study in fresh:
+        measure_first_metadata(scene, study)
+    measure_reading(scene, fresh[-1], cine, turn)
+    for study in fresh:
+        measure_reporting(scene, study)
+
+
+def _processes(at_rest: dict[int, Seen], after: dict[int, Seen]) -> list[Process]:
+    """Those that lived through the run."""
+    both = [(at_rest[pid], seen) for pid, seen in after.items() if pid in at_rest]
+    return [Process(seen.name, before.resident_mb, seen.resident_mb) for before, seen in both]
