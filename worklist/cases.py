@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, not_, select, update
+from sqlalchemy import ColumnElement, and_, not_, or_, select, update
 from sqlalchemy.orm import Session, aliased, selectinload
 
 from worklist import lifecycle
@@ -56,6 +56,19 @@ def get(session: Session, who: Viewer, case_id: int) -> Case:
     if case is None:
         raise lifecycle.NotFound(f"There is no case {case_id}.")
     return case
+
+
+def get_to_claim(session: Session, who: Viewer, case_id: int) -> Case:
+    """As `get`; a reader also gets a case of their subspecialties that another has, to be told that it is taken."""
+    taken = and_(Case.reader_id.is_not(None), Case.subspecialty.in_(who.subspecialties if _reads(who) else ()))
+    case = session.scalars(select(Case).where(Case.id == case_id, or_(sees_case(who), taken))).one_or_none()
+    if case is None:
+        raise lifecycle.NotFound(f"There is no case {case_id}.")
+    return case
+
+
+def _reads(who: Viewer) -> bool:
+    return Role.READER in who.roles
 
 
 def start(session: Session, who: Viewer, text: RequestText) -> Case:

@@ -147,7 +147,8 @@ def _add_acts(api: Blueprint, desk: Desk) -> None:
     def act(case_id: int, name: str) -> Json:
         who, body = _signed_in(desk), _body()
         with desk.database.writing() as session:
-            case = cases.get(session, who, case_id)
+            find = cases.get_to_claim if name == "claim" else cases.get
+            case = find(session, who, case_id)
             ACTS[name](session, case, who, body)
             return descriptions.whole(case, who)
 

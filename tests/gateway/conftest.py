@@ -9,6 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import flask
 import pytest
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -16,9 +17,12 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from config.database import Database
 from config.settings import Settings, load_settings
+from gateway.accounts.people import issue_token
+from gateway.app import assemble
 from gateway.due import Due
 from gateway.ingest import Ingest
 from gateway.installation import Folders
+from gateway.parts import Parts, build_parts
 from gateway.publishing import Publishing
 from gateway.signing import Signing
 from orthanc.archive import Archive
@@ -27,7 +31,7 @@ from scp.arrival import Arrival
 from scp.inbox import Entry, Inbox
 from scp.part10 import split_part10
 from worklist.access import Viewer
-from worklist.models import Case, CaseStudy, Delivery, Instance, Report, Study, Trouble, now
+from worklist.models import Case, CaseStudy, Delivery, Instance, Person, Report, Study, Trouble, now
 from worklist.states import CaseState, DeliveryState, ReportState
 
 
@@ -211,3 +215,44 @@ def fragile_world(settings: Settings, database: Database, own_archive_server: An
     made = build_world(settings, database, own_archive_server)
     yield made
     made.close()
+
+
+@dataclass
+class Web:
+    """The whole application without a server in front: its pages, API and DICOMweb, asked in this process."""
+
+    app: flask.Flask
+    parts: Parts
+    database: Database
+    world: World
+    people: Any
+
+    def token(self, who: Viewer) -> str:
+        """A bearer token of this person."""
+        with self.database.writing() as session:
+            return issue_token(session, session.get_one(Person, who.person_id).email)
+
+    def ask(self, who: Viewer | None, method: str, path: str, **how: Any) -> Any:
+        """One request with this person's token (nobody's for None); Flask's response."""
+        headers = {"Authorization": f"Bearer {self.token(who)}"} if who else {}
+        return self.app.test_client().open(path, method=method, headers=headers | how.pop("headers", {}), **how)
+
+
+@pytest.fixture
+def web(world: World, database_url: str, people: Any, archive_server: Any, tmp_path: Path) -> Iterator[Web]:
+    """The application as `create_app` builds it, on the rows, inbox and archive of `world`. See `Web`."""
+    viewer = tmp_path / "assets"
+    (viewer / "ohif").mkdir(parents=True)
+    (viewer / "ohif" / "index.html").write_text("<html></html>")
+    (viewer / "web").mkdir()
+    archive = {"url": archive_server.url, "username": "overread", "password": archive_server.password}
+    settings = make_settings(
+        world.settings.data, archive=archive, database={"url": database_url}, web={"assets": str(viewer)}
+    )
+    parts = build_parts(settings)
+    app = assemble(parts)
+    app.testing = False
+    yield Web(app, parts, world.database, world, people)
+    parts.cache.close()
+    parts.archive.close()
+    parts.database.close()

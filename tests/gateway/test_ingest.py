@@ -9,7 +9,6 @@ from pydicom.uid import generate_uid
 
 from gateway.identity import _plain
 from gateway.ingest import SELF_TEST, note_refusals
-from gateway.loops import Loop
 from orthanc.errors import ArchiveUnavailable
 from scp.arrival import Refusal
 from scp.part10 import split_part10
