@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
-from orthanc.cache import ReadCache
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from orthanc.cache import ReadCache
 from sr_reports import snapshot
 from sr_reports.opinion import (
     InstanceRef,
