@@ -12,6 +12,9 @@ from orthanc.header import InstanceHeader
 from scp.arrival import Arrival
 from worklist.models import Instance, Study
 
+SELF_TEST = "self-test"  # the origin of what `overread doctor` sends
+SELF_TEST_PATIENT = "SELF-TEST"  # its Patient ID; the archive tells instances apart by it, so it never is a patient's
+
 
 class Contradiction(Exception):
     """The object says something else than its study, or than an earlier object with its UID. A person decides."""
@@ -43,6 +46,8 @@ class Identities:
         """Raises Contradiction, which names the attribute, never its values: reasons are shown and logged."""
         if header.sop_uid != arrival.sop_uid or header.study_uid != arrival.study_uid:
             raise Contradiction("The object's identifiers are not those under which it was sent.")
+        if arrival.origin == SELF_TEST and header.patient_id != SELF_TEST_PATIENT:
+            raise Contradiction("Only Overread's own test image may come as a self-test: that is deleted again.")
         self._same_patient(arrival, header)
         return self._same_content(arrival, sha256)
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from config.database import Database
 from gateway.headers import series_text, study_text
-from gateway.identity import Contradiction, Identities, Verdict
+from gateway.identity import SELF_TEST, Contradiction, Identities, Verdict
 from orthanc.archive import Archive
 from orthanc.errors import ArchiveRefused, ArchiveUnavailable, Unreadable
 from orthanc.header import InstanceHeader, read_header
@@ -29,7 +29,6 @@ from worklist.models import Pulse, Trouble, now
 log = structlog.get_logger()
 BATCH = 48
 BATCH_BYTES = 64 << 20
-SELF_TEST = "self-test"
 
 
 @dataclass(frozen=True, slots=True)

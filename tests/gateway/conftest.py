@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -92,7 +92,11 @@ class World:
     cache: ReadCache
     inbox: Inbox
     ingest: Ingest
-    last: dict[str, Any] = field(default_factory=dict)
+
+    @staticmethod
+    def make(**said: Any) -> bytes:
+        """As the fixture `make`."""
+        return make_image(**said)
 
     def receive(self, part10: bytes, origin: str = "site:1", **said: str) -> Entry:
         """Put one file into the inbox, as the receiver does; `said` overrides what the receiver believes of it."""

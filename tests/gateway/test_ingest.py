@@ -7,8 +7,9 @@ import hashlib
 import pytest
 from pydicom.uid import generate_uid
 
-from gateway.identity import _plain
-from gateway.ingest import SELF_TEST, note_refusals
+from gateway.demo_studies import self_test_instance
+from gateway.identity import SELF_TEST, _plain
+from gateway.ingest import note_refusals
 from orthanc.errors import ArchiveUnavailable
 from scp.arrival import Refusal
 from scp.part10 import split_part10
@@ -196,13 +197,27 @@ def test_a_crash_before_the_move_to_quarantine_notes_the_trouble_once(world, mak
     assert world.waiting() == 0
 
 
-def test_the_self_test_is_proven_by_the_archive_and_leaves_nothing_there(world, make) -> None:
-    image = make()
+def test_the_self_test_is_proven_by_the_archive_and_leaves_nothing_there(world) -> None:
+    sop_uid, image = self_test_instance()
+    before = world.archive.holdings().instances
     world.receive(image, SELF_TEST)
     world.carry()
     with world.database.reading() as session:
-        assert session.query(Pulse).one().part.startswith("self-test ")
-    assert (world.instances(), world.waiting()) == ([], 0)
+        assert session.query(Pulse).one().part == f"self-test {sop_uid}"[:64]
+    assert (world.instances(), world.waiting(), world.troubles()) == ([], 0, [])
+    assert world.archive.holdings().instances == before
+
+
+def test_nobody_removes_an_image_by_sending_it_again_as_a_self_test(world, make) -> None:
+    """Whoever called themselves OVERREAD_DOCTOR once could: "already stored", then deleted as the self-test is."""
+    image = make()
+    world.receive(image)
+    world.carry()
+    world.receive(image, SELF_TEST)
+    world.carry()
+    (row,) = world.instances()
+    assert dataset_of(world.archive.fetch(row.archive_id)) == dataset_of(image)
+    assert "own test image" in world.troubles()[0].reason
 
 
 def test_refusals_become_visible_once(world) -> None:
