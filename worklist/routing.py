@@ -72,7 +72,7 @@ class Routing:
         if isinstance(rule, Rule):
             why = f"Rule “{rule.name}”: {rule.asks.because(seen)}."
         else:
-            why = f"{rule.name}: no rule fits {_known(seen)}."
+            why = f"{rule.name}: {_known(seen)}."
         routed = Routed(rule.name, rule.subspecialty, rule.priority, rule.turnaround_hours, why)
         urgency = next((each for each in self.rules.urgencies if each.asks.met(seen)), None)
         return _hastened(routed, urgency, seen) if urgency else routed
