@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
-from orthanc.cache import ReadCache
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -19,6 +18,7 @@ from config.database import Database
 from gateway.headers import series_text, study_text
 from gateway.identity import SELF_TEST, Contradiction, Identities, Verdict
 from orthanc.archive import Archive
+from orthanc.cache import ReadCache
 from orthanc.errors import ArchiveRefused, ArchiveUnavailable, Unreadable
 from orthanc.header import InstanceHeader, read_header
 from scp.arrival import Arrival
