@@ -29,7 +29,7 @@ def protect(app: flask.Flask, database: Database, settings: Settings, secrets: S
     app.config.update(_configuration(settings, secrets))
     csrf = CSRFProtect()
     csrf.init_app(app)
-    people = scoped_session(database.writers)
+    people = scoped_session(database.readers)  # it stays open as long as the request; a writer would lock out the page
     Security(app, SQLAlchemySessionUserDatastore(people, Person, PersonRole))
     app.teardown_appcontext(lambda _error: people.remove())
     app.extensions["overread-sessions"] = Sessions(database)
