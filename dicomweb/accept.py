@@ -70,6 +70,18 @@ def choose(ranges: Iterable[Range], offers: Sequence[Offer]) -> Offer:
     return best
 
 
+def media_type_of(text: str) -> tuple[str, dict[str, str]]:
+    """Read a Content-Type into its media type and its parameters, names in lower case; ("", {}) if it is none.
+
+    Werkzeug's parser drops `type=application/dicom`, which RFC 2387 wants quoted and many clients do not quote.
+    """
+    match = _TYPE.match(text)
+    if match is None:
+        return "", {}
+    parameters, at = _parameters(text, match.end())
+    return ("", {}) if text[at:].strip() else (match["type"].lower(), parameters)
+
+
 def _liking(ranges: Iterable[Range], offer: Offer) -> float:
     """The q of the most specific range that covers the offer, 0 if none does (RFC 9110 section 12.5.1)."""
     covering = [(_precision(one), one.q) for one in ranges if _covers(one, offer)]

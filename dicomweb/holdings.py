@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dicomweb.problems import not_found
+from orthanc.cache import Archived
 from worklist.access import Viewer, sees_study
 from worklist.models import Instance, Series, Study
 
@@ -99,3 +100,9 @@ def held_instances(
     if not once:
         raise not_found()
     return list(once.values())
+
+
+def archived_instances(session: Session, series_row: int) -> list[Archived]:
+    """Return what the archive has of one row that `held_series` gave out."""
+    chosen = select(Instance.sha256, Instance.archive_id).where(Instance.series_id == series_row)
+    return [Archived(sha256, archive_id) for sha256, archive_id in session.execute(chosen)]

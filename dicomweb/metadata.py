@@ -13,18 +13,16 @@ from typing import Final
 
 import orjson
 from flask import Response, request
-from sqlalchemy import select
 
 from dicomweb.accept import Offer
 from dicomweb.answers import answer, etag_of
-from dicomweb.holdings import Held, HeldSeries, held_series
+from dicomweb.holdings import Held, HeldSeries, archived_instances, held_series
 from dicomweb.rights import current_viewer
 from dicomweb.services import Services
 from dicomweb.target import Target, held, negotiate
 from orthanc.baking import SeriesKey, join
 from orthanc.cache import Archived
 from orthanc.metadata import Json
-from worklist.models import Instance
 
 JSON_OFFERS: Final = (Offer("application/dicom+json"), Offer("application/json"))
 VARY: Final = "Accept, Accept-Encoding"
@@ -89,8 +87,8 @@ def _baked_row(services: Services, series_uid: str, row: int, version: int) -> b
 def _archived(services: Services, row: int) -> Iterator[Archived]:
     """Look up a series' instances when, and only when, somebody asks for them."""
     with services.database.reading() as session:
-        rows = list(session.execute(select(Instance.sha256, Instance.archive_id).where(Instance.series_id == row)))
-    yield from (Archived(sha256, archive_id) for sha256, archive_id in rows)
+        instances = archived_instances(session, row)
+    yield from instances
 
 
 def _merged(baked: Iterable[bytes]) -> bytes:

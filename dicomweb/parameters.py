@@ -14,11 +14,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pydicom.datadict import dictionary_has_tag, tag_for_keyword
-from sqlalchemy import ColumnElement
 from werkzeug.datastructures import MultiDict
 
 from dicomweb.attributes import BY_NAME, Attribute, Level, Matching
-from dicomweb.matching import condition
+from dicomweb.matching import Condition, condition
 from dicomweb.problems import bad_request
 
 MOST_RESULTS: Final = 10_000
@@ -46,7 +45,7 @@ class Search:
     """One search as it was asked for: conditions without any right in them yet."""
 
     level: Level
-    conditions: tuple[ColumnElement[bool], ...] = ()
+    conditions: tuple[Condition, ...] = ()
     include: frozenset[str] = frozenset()
     include_all: bool = False
     limit: int = MOST_RESULTS
@@ -59,7 +58,7 @@ class _Keys:
     """The matching keys of one query string, as they are collected."""
 
     level: Level
-    conditions: list[ColumnElement[bool]] = field(default_factory=list)
+    conditions: list[Condition] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
     unmatched: list[str] = field(default_factory=list)
 

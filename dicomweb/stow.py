@@ -13,9 +13,8 @@ import orjson
 import structlog
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
-from werkzeug.http import parse_options_header
 
-from dicomweb.accept import MULTIPART, Offer
+from dicomweb.accept import MULTIPART, Offer, media_type_of
 from dicomweb.keeping import FailureReason, Keep, Kept, NotKept
 from dicomweb.problems import RETRY_SECONDS, Problem, bad_request
 from dicomweb.received import BadBody, Part, TooLarge, read_parts
@@ -109,8 +108,8 @@ def _answer(services: Services, study_uid: str) -> Response:
 
 def _boundary() -> str:
     """Return the boundary of a body of application/dicom parts; anything else is a 415."""
-    media_type, parameters = parse_options_header(request.headers.get("Content-Type", ""))
-    if media_type.lower() != MULTIPART or parameters.get("type", "").lower() != DICOM:
+    media_type, parameters = media_type_of(request.headers.get("Content-Type", ""))
+    if media_type != MULTIPART or parameters.get("type", "").lower() != DICOM:
         raise Problem(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, 'Instances are stored as multipart/related; type="application/dicom".'
         )

@@ -8,6 +8,7 @@ import shutil
 import threading
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
@@ -21,6 +22,7 @@ from dicomweb_client.api import DICOMwebClient
 from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
 from pydicom.uid import generate_uid
+from werkzeug.routing import Rule
 from werkzeug.serving import make_server
 
 from config.database import Database, connect
@@ -96,6 +98,7 @@ class World:
     viewers: dict[str, Viewer] = field(default_factory=dict)
     accesses: list[Access] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    rules: list[Rule] = field(default_factory=list)
 
     def instance(self, name: str, study_uid: str, series_uid: str = "", **values: Any) -> Sent:
         """One of pydicom's own files in a study of ours."""
@@ -157,26 +160,46 @@ class World:
         return DICOMwebClient(self.url, session=session)
 
 
-@pytest.fixture(scope="session")
-def world(
-    tmp_path_factory: pytest.TempPathFactory, archive_server: Any, migrated_sqlite: Path
-) -> Iterator[World]:
-    """A server that all of these tests share; whoever needs a study makes one with UIDs of its own."""
-    folder = tmp_path_factory.mktemp("dicomweb")
-    shutil.copyfile(migrated_sqlite, folder / "rows.db")
+@contextmanager
+def running_world(folder: Path, archive: Archive, rows: Path, keep_free: int = 0) -> Iterator[World]:
+    """A server with nothing in it yet, in front of an archive."""
+    shutil.copyfile(rows, folder / "rows.db")
     database = connect(f"sqlite:///{folder / 'rows.db'}")
-    archive = archive_server.archive(timeout=5.0)
     spool = folder / "spool"
     spool.mkdir()
-    made = World("", database, archive, ReadCache(folder / "cache", 1 << 30, archive), Inbox(folder / "inbox"), spool)
-    made.viewers = add_people(database)
+    cache, inbox = ReadCache(folder / "cache", 1 << 30, archive), Inbox(folder / "inbox", keep_free)
+    made = World("", database, archive, cache, inbox, spool, add_people(database))
     decoder = Decoder()
     with served(made, decoder):
         yield made
     decoder.close()
-    made.cache.close()
+    cache.close()
     archive.close()
     database.close()
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory, archive_server: Any, migrated_sqlite: Path) -> Iterator[World]:
+    """A server that all of these tests share; whoever needs a study makes one with UIDs of its own."""
+    folder = tmp_path_factory.mktemp("dicomweb")
+    with running_world(folder, archive_server.archive(timeout=5.0), migrated_sqlite) as made:
+        yield made
+
+
+@pytest.fixture
+def full_world(tmp_path: Path, archive_server: Any, migrated_sqlite: Path) -> Iterator[World]:
+    """A server whose disk is full."""
+    with running_world(tmp_path, archive_server.archive(), migrated_sqlite, keep_free=1 << 60) as made:
+        yield made
+
+
+@pytest.fixture
+def own_world(tmp_path: Path, own_archive_server: Any, migrated_sqlite: Path) -> Iterator[World]:
+    """A server with an archive of its own, `own_archive_server`, which the test may kill."""
+    folder = tmp_path / "world"
+    folder.mkdir()
+    with running_world(folder, own_archive_server.archive(timeout=2.0), migrated_sqlite) as made:
+        yield made
 
 
 class served:  # noqa: N801 - reads as what it does
@@ -202,12 +225,11 @@ class served:  # noqa: N801 - reads as what it does
         app.register_blueprint(create_blueprint(services))
         self._server = make_server("127.0.0.1", 0, app, threaded=True)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
-        self.app = app
+        world.rules = list(app.url_map.iter_rules())
         world.url = f"http://127.0.0.1:{self._server.server_port}/dicom-web"
 
-    def __enter__(self) -> flask.Flask:
+    def __enter__(self) -> None:
         self._thread.start()
-        return self.app
 
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()

@@ -8,9 +8,12 @@ import json
 
 import pydicom
 import pytest
+import requests
 from PIL import Image
 from pydicom import Dataset
 from pydicom.uid import UID, generate_uid
+
+from worklist.models import Study
 
 EXPLICIT = "1.2.840.10008.1.2.1"
 AS_STORED = 'multipart/related; type="application/dicom"; transfer-syntax=*'
@@ -72,9 +75,7 @@ def test_dicomweb_client_retrieves_instance_series_and_study(world):
     world.study(*sent)
     client = world.client()
     assert client.retrieve_instance(study, series, sent[1].sop_uid) == sent[1].dataset
-    assert [one.SOPInstanceUID for one in client.retrieve_series(study, series)] == [
-        one.sop_uid for one in sent[:3]
-    ]
+    assert [one.SOPInstanceUID for one in client.retrieve_series(study, series)] == [one.sop_uid for one in sent[:3]]
     assert {one.SOPInstanceUID for one in client.iter_study(study)} == {one.sop_uid for one in sent}
     assert [one.SOPInstanceUID for one in client.iter_series(study, sent[3].series_uid)] == [sent[3].sop_uid]
 
@@ -138,8 +139,6 @@ def test_a_late_instance_is_in_the_metadata_of_the_next_request(world):
     before = world.get(path)
     assert world.get(path, If_None_Match=before.headers["ETag"]).status_code == 304
     with world.database.reading() as session:
-        from worklist.models import Study
-
         origin = session.query(Study).where(Study.study_uid == study).one().origin
     world.archived(world.instance("CT_small.dcm", study, series, InstanceNumber=2), origin)
     after = world.get(path, If_None_Match=before.headers["ETag"])
@@ -250,9 +249,18 @@ def test_a_thumbnail_comes_at_every_level_and_the_query_beats_the_header(world):
 
 @pytest.mark.parametrize(
     "query",
-    ["viewport=0,0", "viewport=99999,1", "viewport=a,b", "window=1", "window=1,0,linear", "window=1,2,cubic", "quality=0",
-     "quality=101", "viewport=1,1&viewport=2,2"],
-)  # fmt: skip
+    [
+        "viewport=0,0",
+        "viewport=99999,1",
+        "viewport=a,b",
+        "viewport=1,1&viewport=2,2",
+        "window=1",
+        "window=1,0,linear",
+        "window=1,2,cubic",
+        "quality=0",
+        "quality=101",
+    ],
+)
 def test_a_picture_that_cannot_be_meant_is_400(world, query):
     sent = world.instance("CT_small.dcm", generate_uid())
     world.study(sent)
@@ -272,15 +280,15 @@ def test_dicomweb_client_gets_rendered_pictures(world):
     client = world.client()
     got = client.retrieve_instance_rendered(*uids, media_types=("image/jpeg",), params={"viewport": "32,32"})
     assert Image.open(io.BytesIO(got)).size == (32, 32)
-    assert Image.open(io.BytesIO(client.retrieve_series_rendered(*uids[:2], media_types=("image/png",)))).format == "PNG"
+    assert (
+        Image.open(io.BytesIO(client.retrieve_series_rendered(*uids[:2], media_types=("image/png",)))).format == "PNG"
+    )
 
 
 def test_gzip_is_true(world):
     sent = world.instance("CT_small.dcm", generate_uid())
     world.study(sent)
     url = f"{sent.path}/metadata"
-    import requests
-
     raw = requests.get(
         world.url + url, headers={"Authorization": "Bearer neuro", "Accept-Encoding": "gzip"}, stream=True, timeout=10
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -229,7 +230,11 @@ def written(
         return result(page.found[0], asked, known)
 
 
-STUDY_TAGS = ["00080005", "00080020", "00080030", "00080050", "00080056", "00080061", "00080090", "00081190", "00100010", "00100020", "00100030", "00100040", "0020000D", "00200010", "00201206", "00201208"]  # fmt: skip
+STUDY_TAGS = re.findall(
+    r"\w{8}",
+    "00080005 00080020 00080030 00080050 00080056 00080061 00080090 00081190 00100010 00100020 00100030 00100040 "
+    "0020000D 00200010 00201206 00201208",
+)
 
 
 def test_a_study_has_all_required_attributes_and_nothing_of_its_series(rows: Database) -> None:

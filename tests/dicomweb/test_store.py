@@ -1,0 +1,162 @@
+"""Claims about STOW-RS: what is said to be stored is in the inbox, and nothing else is."""
+
+from __future__ import annotations
+
+import pytest
+import requests
+from pydicom.uid import generate_uid
+
+from dicomweb.keeping import FailureReason
+
+DICOM = b"Content-Type: application/dicom\r\n\r\n"
+
+
+def body(*contents, boundary="guid"):
+    """A body as OHIF writes it: CRLF before the first boundary, none after the last."""
+    parts = b"".join(f"\r\n--{boundary}\r\n".encode() + DICOM + content for content in contents)
+    return parts + f"\r\n--{boundary}--".encode()
+
+
+def post(world, content, path="/studies", who="hospital", **headers):
+    standard = {
+        "Authorization": f"Bearer {who}",
+        "Content-Type": 'multipart/related; type="application/dicom"; boundary="guid"',
+        "Accept": "*/*",
+    }
+    changed = {name.replace("_", "-"): value for name, value in headers.items()}
+    return requests.post(f"{world.url}{path}", content, headers=standard | changed, timeout=60)
+
+
+def waiting(world):
+    """What lies in the inbox: SOP Instance UID, origin and data set."""
+    found = {}
+    for entry in world.inbox.waiting(1000):
+        stored = world.inbox.read(entry)
+        found[stored.arrival.sop_uid] = (stored.arrival.origin, stored.part10)
+    return found
+
+
+def reasons(answer, tag="00081198"):
+    return [item["00081197"]["Value"][0] for item in answer.get(tag, {}).get("Value", [])]
+
+
+def test_what_ohif_sends_is_stored_for_the_site(world):
+    sent = world.instance("CT_small.dcm", generate_uid())
+    response = post(world, body(sent.part10))
+    assert (response.status_code, response.headers["Content-Type"]) == (200, "application/dicom+json")
+    answer = response.json()
+    assert list(answer) == ["00081190", "00081199"]
+    assert answer["00081190"]["Value"] == [f"{world.url}/studies/{sent.study_uid}"]
+    (item,) = answer["00081199"]["Value"]
+    assert item == {
+        "00081150": {"vr": "UI", "Value": [sent.dataset.SOPClassUID]},
+        "00081155": {"vr": "UI", "Value": [sent.sop_uid]},
+        "00081190": {"vr": "UR", "Value": [f"{world.url}{sent.path}"]},
+    }
+    origin, part10 = waiting(world)[sent.sop_uid]
+    assert origin == f"site:{world.viewers['hospital'].site_id}"
+    assert part10.endswith(sent.part10[-1000:])
+
+
+def test_dicomweb_client_stores_many_chunked(world):
+    study = generate_uid()
+    sent = [world.instance("MR_small.dcm", study) for _ in range(3)]
+    client = world.client("hospital")
+    client.set_chunk_size(4096)
+    answer = client.store_instances([one.dataset for one in sent])
+    assert [item.ReferencedSOPInstanceUID for item in answer.ReferencedSOPSequence] == [one.sop_uid for one in sent]
+    assert {one.sop_uid for one in sent} <= set(waiting(world))
+
+
+def test_some_kept_and_some_not_is_202_and_says_which(world):
+    good, other = world.instance("CT_small.dcm", generate_uid()), world.instance("CT_small.dcm", generate_uid())
+    response = post(world, body(good.part10, b"no DICOM", other.part10[:400]), f"/studies/{good.study_uid}")
+    assert response.status_code == 202
+    answer = response.json()
+    assert [item["00081155"]["Value"] for item in answer["00081199"]["Value"]] == [[good.sop_uid]]
+    assert len(reasons(answer, "0008119A")) == 2
+    assert FailureReason.CANNOT_UNDERSTAND in reasons(answer, "0008119A")
+
+
+def test_an_instance_of_another_study_than_the_path_says_is_not_kept(world):
+    sent = world.instance("CT_small.dcm", generate_uid())
+    response = post(world, body(sent.part10), f"/studies/{generate_uid()}")
+    assert response.status_code == 409
+    assert reasons(response.json()) == [FailureReason.OTHER_STUDY]
+    assert sent.sop_uid not in waiting(world)
+
+
+def test_none_kept_is_409(world):
+    response = post(world, body(b"no DICOM"))
+    assert (response.status_code, list(response.json())) == (409, ["0008119A"])
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status"),
+    [
+        ("multipart/related; type=application/dicom; boundary=guid", 200),
+        ('Multipart/Related; boundary=guid; type="Application/DICOM"; transfer-syntax=*; start="x"', 200),
+        ('multipart/related; type="application/dicom"; boundary=other', 400),
+        ('multipart/related; type="application/dicom"', 400),
+        ('multipart/related; type="application/dicom"; boundary=' + "g" * 71, 400),
+        ('multipart/related; type="application/dicom+json"; boundary=guid', 415),
+        ("multipart/form-data; boundary=guid", 415),
+        ("application/dicom", 415),
+        ("", 415),
+    ],
+)
+def test_what_a_body_is_said_to_be_decides(world, content_type, status):
+    sent = world.instance("CT_small.dcm", generate_uid())
+    response = post(world, body(sent.part10), Content_Type=content_type)
+    assert response.status_code == status
+    assert (sent.sop_uid in waiting(world)) is (status == 200)
+    if status != 200:
+        assert response.headers["Content-Type"] == "application/problem+json"
+
+
+def test_an_encoded_body_is_not_taken(world):
+    assert post(world, body(b"x"), Content_Encoding="gzip").status_code == 415
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"--guid--", b"nonsense", b"\r\n--guid\r\nContent-Type: application/dicom\r\n\r\nx"]
+)
+def test_a_body_without_a_whole_part_is_400(world, content):
+    assert post(world, content).status_code == 400
+
+
+def test_a_body_that_breaks_off_keeps_what_came_whole(world):
+    sent = world.instance("CT_small.dcm", generate_uid())
+    response = post(world, body(sent.part10, sent.part10)[:-2000])
+    assert response.status_code == 202
+    assert sent.sop_uid in waiting(world)
+
+
+@pytest.mark.parametrize(
+    "contents", [[b"x" * (5 << 20)], [b"x" * (3 << 20)] * 7, [b"x"] * 21], ids=["part", "request", "parts"]
+)
+def test_too_much_is_413_and_nothing_stays(world, contents):
+    assert post(world, body(*contents)).status_code == 413
+    assert list(world.spool.iterdir()) == []
+
+
+def test_who_may_not_send_is_403_before_a_byte_is_kept(world):
+    sent = world.instance("CT_small.dcm", generate_uid())
+    for who in ("neuro", "patient", "coordinator"):
+        assert post(world, body(sent.part10), who=who).status_code == 403
+    assert sent.sop_uid not in waiting(world)
+
+
+def test_an_answer_that_cannot_be_made_is_406_before_anything_is_kept(world):
+    sent = world.instance("CT_small.dcm", generate_uid())
+    assert post(world, body(sent.part10), Accept="text/html").status_code == 406
+    assert sent.sop_uid not in waiting(world)
+
+
+def test_a_disk_that_says_no_is_worth_another_try(full_world):
+    sent = full_world.instance("CT_small.dcm", generate_uid())
+    response = post(full_world, body(sent.part10))
+    assert response.status_code == 503
+    assert response.headers["Retry-After"]
+    assert reasons(response.json(), "0008119A") == [FailureReason.OUT_OF_RESOURCES]
+    assert waiting(full_world) == {}
