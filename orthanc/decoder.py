@@ -9,7 +9,6 @@ import queue
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Final
 
@@ -77,15 +76,14 @@ class _Process:
 
     def ask(self, question: Question) -> bytes:
         """Return the answer. A process that dies without one gets a second try: something else may have killed it."""
-        until = time.monotonic() + question.seconds
         for _ in range(2):
             child = self._running()
-            with _killed_after(child, until - time.monotonic()):
+            with _killed_after(child, question.seconds) as deadline:
                 answer = _exchange(child, question)
             if answer is not None:
                 return answer
             self.stop()
-            if time.monotonic() >= until:
+            if deadline.passed:
                 raise Undecodable("Decoding takes too long.")
         raise Undecodable("The decoder crashes on it.")
 
@@ -141,11 +139,18 @@ class _killed_after:  # noqa: N801 - reads as what it does
     """Within the block, the process is killed when the time is over."""
 
     def __init__(self, child: subprocess.Popen[bytes], seconds: float) -> None:
-        self._timer = threading.Timer(max(0.0, seconds), child.kill)
+        self.passed = False
+        self._child = child
+        self._timer = threading.Timer(seconds, self._kill)
         self._timer.daemon = True
 
-    def __enter__(self) -> None:
+    def _kill(self) -> None:
+        self.passed = True
+        self._child.kill()
+
+    def __enter__(self) -> _killed_after:
         self._timer.start()
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()

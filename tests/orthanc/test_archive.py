@@ -1,0 +1,164 @@
+"""What the archive's adapter promises, against a real Orthanc."""
+
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import pytest
+
+from orthanc.archive import Archive
+from orthanc.errors import ArchiveConflict, ArchiveRefused, ArchiveUnavailable, NotInArchive
+
+ABSENT = "-".join(["00000000"] * 5)
+
+
+@pytest.fixture
+def archive(archive_server):
+    opened = archive_server.archive(timeout=20)
+    yield opened
+    opened.close()
+
+
+def test_what_was_stored_comes_back_byte_for_byte(archive, samples):
+    part10 = samples.made(study=samples.fresh_uid())
+    archive_id = archive.store(part10, samples.md5(part10))
+    assert archive.md5(archive_id) == samples.md5(part10)
+    assert archive.verify(archive_id)
+    assert archive.fetch(archive_id) == part10
+    assert b"".join(archive.stream(archive_id)) == part10
+
+
+def test_storing_again_is_a_success_with_the_same_id(archive, samples):
+    part10 = samples.made(study=samples.fresh_uid())
+    first = archive.store(part10, samples.md5(part10))
+    assert archive.store(part10, samples.md5(part10)) == first
+
+
+def test_other_content_under_the_same_identifiers_is_a_conflict_and_changes_nothing(archive, samples):
+    study = samples.fresh_uid()
+    first, other = samples.made(study=study), samples.made(study=study, PixelData=b"\7" * 32)
+    archive_id = archive.store(first, samples.md5(first))
+    with pytest.raises(ArchiveConflict):
+        archive.store(other, samples.md5(other))
+    assert archive.fetch(archive_id) == first
+
+
+@pytest.mark.parametrize("part10", [b"", b"no DICOM at all", b"\0" * 128 + b"DICM"])
+def test_what_is_no_dicom_is_refused_for_ever(archive, samples, part10):
+    with pytest.raises(ArchiveRefused):
+        archive.store(part10, samples.md5(part10))
+
+
+@pytest.mark.parametrize("archive_id", [ABSENT, "", "../../system", "a/b", "%2e%2e"])
+def test_what_is_not_there_is_not_in_the_archive(archive, archive_id):
+    with pytest.raises(NotInArchive):
+        archive.fetch(archive_id)
+    with pytest.raises(NotInArchive):
+        list(archive.stream(archive_id))
+    with pytest.raises(NotInArchive):
+        archive.md5(archive_id)
+
+
+def test_deleting_twice_is_no_error(archive, samples):
+    part10 = samples.made(study=samples.fresh_uid())
+    archive_id = archive.store(part10, samples.md5(part10))
+    archive.delete(archive_id)
+    archive.delete(archive_id)
+    with pytest.raises(NotInArchive):
+        archive.fetch(archive_id)
+
+
+def test_many_threads_store_through_few_connections(archive_server, samples):
+    study = samples.fresh_uid()
+    files = [samples.made(number, study) for number in range(24)]
+    archive = archive_server.archive(connections=3)
+    with ThreadPoolExecutor(8) as pool:
+        ids = list(pool.map(lambda part10: archive.store(part10, samples.md5(part10)), files))
+    assert [archive.fetch(archive_id) for archive_id in ids] == files
+    archive.close()
+
+
+def test_it_says_which_orthanc_it_is_and_what_it_holds(archive, samples):
+    part10 = samples.made(study=samples.fresh_uid())
+    archive.store(part10, samples.md5(part10))
+    info = archive.probe()
+    assert info.version == "1.10.1"
+    assert "dicom-web" in info.plugins
+    assert "gdcm" not in info.plugins
+    assert archive.holdings().instances >= 1
+
+
+def test_a_wrong_password_means_try_again_when_somebody_has_put_it_right(archive_server):
+    with pytest.raises(ArchiveUnavailable):
+        Archive(archive_server.url, "overread", "wrong").version()
+
+
+def test_nobody_at_the_address_means_try_again(free_port, samples):
+    archive = Archive(f"http://127.0.0.1:{free_port()}", "overread", "x", timeout=2)
+    part10 = samples.made()
+    for ask in (archive.version, archive.probe, archive.holdings, lambda: archive.store(part10, "")):
+        with pytest.raises(ArchiveUnavailable):
+            ask()
+
+
+def test_an_orthanc_killed_in_mid_post_means_try_again_and_nothing_is_lost(own_archive_server, samples):
+    large = samples.made(study=samples.fresh_uid(), NumberOfFrames=1_500_000, PixelData=bytes(48_000_000))
+    archive = own_archive_server.archive(timeout=20)
+    killer = threading.Timer(0.02, own_archive_server.kill)
+    killer.start()
+    with suppress(ArchiveUnavailable):  # or it was faster than the kill: a success then
+        archive.store(large, samples.md5(large))
+    killer.join()
+    with pytest.raises(ArchiveUnavailable):
+        archive.version()
+    own_archive_server.start()
+    archive_id = archive.store(large, samples.md5(large))
+    assert archive.fetch(archive_id) == large
+    archive.close()
+
+
+def answering(answer: bytes) -> tuple[str, threading.Thread]:
+    """A peer that takes one request and gives this answer, as an archive that breaks would."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with listener, listener.accept()[0] as peer:
+            peer.settimeout(10)
+            peer.recv(65536)
+            peer.sendall(answer)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    return f"http://127.0.0.1:{listener.getsockname()[1]}", thread
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\ncut off",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+        b'HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{"Status":"Success"}',
+        b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
+        b"nonsense\r\n\r\n",
+        b"",
+    ],
+)
+def test_a_yes_without_a_stored_instance_is_no_success(samples, answer):
+    url, thread = answering(answer)
+    archive = Archive(url, "overread", "x", timeout=5)
+    part10 = samples.made()
+    with pytest.raises((ArchiveUnavailable, NotInArchive)):
+        archive.store(part10, samples.md5(part10))
+    thread.join()
+    archive.close()
+
+
+def test_a_file_cut_off_on_its_way_is_an_error_and_not_a_shorter_file():
+    url, thread = answering(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nonly this")
+    archive = Archive(url, "overread", "x", timeout=5)
+    with pytest.raises(ArchiveUnavailable):
+        list(archive.stream(ABSENT))
+    thread.join()
+    archive.close()
