@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import BinaryIO
@@ -23,7 +22,7 @@ from worklist.states import Role
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """A screened object: who it is, how it is encoded, and its bytes (valid inside the `with` alone)."""
+    """A screened object: who it is, how it is encoded, and its bytes."""
 
     identity: Identity
     transfer_syntax: str
@@ -34,15 +33,14 @@ class Looked:
         return hashlib.sha256(self.dataset).hexdigest()
 
 
-@contextmanager
-def looked_at(file: BinaryIO) -> Iterator[Looked]:
+def looked_at(file: BinaryIO) -> Looked:
     """Screen a Part 10 file without reading it into memory. Raises NotDicom, Unacceptable."""
     if os.fstat(file.fileno()).st_size == 0:
         raise NotDicom("This file is empty.")
-    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as view:
-        transfer_syntax, dataset = split_part10(view)
-        with dataset:
-            yield Looked(screen(dataset, transfer_syntax), transfer_syntax, dataset)
+    # The map is never closed by hand: a traceback may still hold views of it. It goes with the last of them.
+    view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    transfer_syntax, dataset = split_part10(view)
+    return Looked(screen(dataset, transfer_syntax), transfer_syntax, dataset)
 
 
 def put(inbox: Inbox, looked: Looked, origin: str) -> None:
@@ -75,16 +73,16 @@ def store_target(inbox: Inbox) -> Callable[[Viewer, str], Keep | None]:
 
 def _keep(inbox: Inbox, file: BinaryIO, origin: str, study_uid: str) -> Kept:
     try:
-        with looked_at(file) as looked:
-            one = looked.identity
-            if study_uid and one.study_uid != study_uid:
-                raise NotKept(
-                    FailureReason.OTHER_STUDY,
-                    "The instance belongs to another study than the request names.",
-                    sop_class_uid=one.sop_class_uid,
-                    sop_uid=one.sop_uid,
-                )
-            put(inbox, looked, origin)
+        looked = looked_at(file)
+        one = looked.identity
+        if study_uid and one.study_uid != study_uid:
+            raise NotKept(
+                FailureReason.OTHER_STUDY,
+                "The instance belongs to another study than the request names.",
+                sop_class_uid=one.sop_class_uid,
+                sop_uid=one.sop_uid,
+            )
+        put(inbox, looked, origin)
     except NotDicom as error:
         raise NotKept(FailureReason.CANNOT_UNDERSTAND, str(error)) from error
     except Unacceptable as error:

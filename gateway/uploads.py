@@ -84,7 +84,8 @@ class Uploads:
     def _file(self, case_id: int, file: Path, name: str) -> UploadVerdict:
         origin = f"case:{case_id}"
         try:
-            with file.open("rb") as content, looked_at(content) as looked:
+            with file.open("rb") as content:
+                looked = looked_at(content)
                 if self._known_digest(origin, looked.identity.sop_uid) == looked.sha256():
                     return UploadVerdict(name, Outcome.KNOWN)
                 put(self.inbox, looked, origin)
