@@ -1,13 +1,15 @@
 """The bound on the cache's folder: what was used least recently goes first.
 
 Several processes share the folder, so its files are the only truth: a file's modification time is when it was last
-used, sizes are summed when this process has written a twentieth of the bound. One process sweeps at a time.
+used, sizes are summed when this process has written a twentieth of the bound. One process sweeps at a time. A disk that
+fills up shrinks the bound: an inbox that can write is worth more than a warm cache.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +19,11 @@ from pathlib import Path
 from typing import Final
 
 SWEEP_SHARE: Final = 20
+SWEEP_BYTES: Final = 1 << 30
+RESERVE_SHARE: Final = 10
+RESERVE_BYTES: Final = 10 << 30
+"""Of the disk that the inbox lives on too, a tenth, at most 10 GB, is never the cache's."""
+
 KEEP: Final = 0.9
 """A sweep leaves so much of the bound, so that the next one is not due at once."""
 
@@ -38,14 +45,15 @@ class Bound:
     def __init__(self, folder: Path, max_bytes: int) -> None:
         self._folder = folder
         self._max_bytes = max_bytes
-        self._unswept = max_bytes  # the first write looks what earlier processes left
+        self._step = min(max_bytes // SWEEP_SHARE, SWEEP_BYTES)
+        self._unswept = self._step  # the first write looks what earlier processes left
         self._lock = threading.Lock()
 
     def wrote(self, size: int) -> None:
         """Count what was written; sweep if it is time."""
         with self._lock:
             self._unswept += size
-            due = self._unswept * SWEEP_SHARE >= self._max_bytes
+            due = self._unswept >= self._step
             if due:
                 self._unswept = 0
         if due:
@@ -61,14 +69,10 @@ class Bound:
             self._remove_abandoned()
             entries = self._entries()
             total = sum(entry.size for entry in entries)
-            if total <= self._max_bytes:
-                return
-            for entry in sorted(entries, key=lambda one: one.used_at):
-                if total <= self._max_bytes * KEEP:
-                    break
-                for file in reversed(entry.files):
-                    file.unlink(missing_ok=True)
-                total -= entry.size
+            disk = shutil.disk_usage(self._folder)
+            limit = allowed(self._max_bytes, total, disk.free, disk.total)
+            if total > limit:
+                _evict(entries, total - int(limit * KEEP))
 
     def _entries(self) -> list[_Entry]:
         entries: dict[str, _Entry] = {}
@@ -85,6 +89,21 @@ class Bound:
         for file, _, written_at in _files(self._folder, ("tmp",)):
             if written_at < time.time() - ABANDONED_SECONDS:
                 file.unlink(missing_ok=True)
+
+
+def allowed(max_bytes: int, used: int, free: int, disk: int) -> int:
+    """How many bytes the cache may have, of which it has `used`, on a disk of this size with so much free."""
+    reserve = min(disk // RESERVE_SHARE, RESERVE_BYTES)
+    return max(0, min(max_bytes, used + free - reserve))
+
+
+def _evict(entries: list[_Entry], surplus: int) -> None:
+    for entry in sorted(entries, key=lambda one: one.used_at):
+        if surplus <= 0:
+            return
+        for file in reversed(entry.files):
+            file.unlink(missing_ok=True)
+        surplus -= entry.size
 
 
 def _files(folder: Path, names: tuple[str, ...]) -> Iterator[tuple[Path, int, float]]:

@@ -79,13 +79,26 @@ class _Process:
         for _ in range(2):
             child = self._running()
             with _killed_after(child, question.seconds) as deadline:
-                answer = _exchange(child, question)
+                answer = self._exchange(child, question)
             if answer is not None:
-                return answer
-            self.stop()
+                return _content(answer)
             if deadline.passed:
                 raise Undecodable("Decoding takes too long.")
         raise Undecodable("The decoder crashes on it.")
+
+    def _exchange(self, child: subprocess.Popen[bytes], question: Question) -> tuple[int, bytes] | None:
+        """Ask and read the answer; None if the process died over it. Whatever goes wrong, no half answer is left."""
+        answer = None
+        try:
+            if child.stdin and child.stdout:
+                send_question(child.stdin, question)
+                answer = receive_answer(child.stdout)
+        except (EOFError, OSError):
+            return None
+        finally:
+            if answer is None:
+                self.stop()
+        return answer
 
     def stop(self) -> None:
         """End the process."""
@@ -121,15 +134,8 @@ def _start(memory: int) -> subprocess.Popen[bytes]:
     return child
 
 
-def _exchange(child: subprocess.Popen[bytes], question: Question) -> bytes | None:
-    """Ask and read the answer; None if the process died over it."""
-    if child.stdin is None or child.stdout is None:
-        return None
-    try:
-        send_question(child.stdin, question)
-        status, content = receive_answer(child.stdout)
-    except (EOFError, OSError):
-        return None
+def _content(answer: tuple[int, bytes]) -> bytes:
+    status, content = answer
     if status != OK:
         raise Undecodable(content.decode("utf-8", "replace"))
     return content

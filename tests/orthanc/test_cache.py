@@ -13,6 +13,7 @@ import pytest
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from orthanc.archive import Archive
+from orthanc.bound import allowed
 from orthanc.cache import Archived, ReadCache, SeriesKey
 from orthanc.errors import ArchiveConflict, ArchiveUnavailable, NoSuchBulk, NoSuchFrame, NotInArchive, Unreadable
 
@@ -215,6 +216,14 @@ def test_the_least_recently_used_go_first(samples, tmp_path):
     assert not {1, 2, 3} & set(kept)
     total = sum(file.stat().st_size for file in files_of(tmp_path, "objects"))
     assert total <= 20 * 33_500 * 1.1
+
+
+@pytest.mark.parametrize(
+    ("used", "free", "may_have"),
+    [(0, 1000, 500), (400, 500, 500), (400, 90, 390), (400, 0, 300), (50, 0, 0)],
+)
+def test_a_disk_that_fills_up_shrinks_the_bound(used, free, may_have):
+    assert allowed(max_bytes=500, used=used, free=free, disk=1000) == may_have
 
 
 def test_what_is_evicted_stays_readable_for_whoever_holds_it(cache, samples):
