@@ -6,8 +6,10 @@ An absent study, a foreign one, a series of another study: all of them are the s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from dicomweb.problems import not_found
@@ -44,32 +46,67 @@ class HeldSeries:
     """Row and version of each, rows ascending: changes whenever an instance comes or goes."""
 
 
-def held_series(session: Session, viewer: Viewer, study_uid: str, series_uid: str | None = None) -> list[HeldSeries]:
+def held_series(
+    connection: Connection, viewer: Viewer, study_uid: str, series_uid: str | None = None
+) -> list[HeldSeries]:
     """Return the visible series of a path, in their order; raise `not_found()` if there are none."""
-    chosen = (
-        select(Series.series_uid, Series.id, Series.version)
-        .join(Study, Series.study_id == Study.id)
-        .where(Study.study_uid == study_uid, sees_study(viewer))
-        .order_by(Series.number.asc().nulls_last(), Series.series_uid, Series.id)
-    )
-    if series_uid is not None:
-        chosen = chosen.where(Series.series_uid == series_uid)
+    given = {"study_uid": study_uid} | ({"series_uid": series_uid} if series_uid is not None else {})
     states: dict[str, list[tuple[int, int]]] = {}
-    for uid, row, version in session.execute(chosen):
+    for uid, row, version in connection.execute(_visible_series(viewer, of_one=series_uid is not None), given):
         states.setdefault(uid, []).append((row, version))
     if not states:
         raise not_found()
     return [HeldSeries(study_uid, uid, tuple(sorted(rows))) for uid, rows in states.items()]
 
 
-def held_instances(
-    session: Session, viewer: Viewer, study_uid: str, series_uid: str | None = None, sop_uid: str | None = None
-) -> list[Held]:
+def held_instances(connection: Connection, viewer: Viewer, study_uid: str, series_uid: str | None = None) -> list[Held]:
     """Return the visible instances below a path, in series and instance order; raise `not_found()` if there are none.
 
     An instance that came from two origins is there once, as the first of its rows.
     """
     chosen = (
+        _instances()
+        .where(Study.study_uid == study_uid, sees_study(viewer))
+        .order_by(Series.number.asc().nulls_last(), Series.series_uid, Instance.number.asc().nulls_last(), Instance.id)
+    )
+    if series_uid is not None:
+        chosen = chosen.where(Series.series_uid == series_uid)
+    once: dict[tuple[str, str], Held] = {}
+    for row in connection.execute(chosen):
+        held = Held(*tuple(row))
+        once.setdefault((held.series_uid, held.sop_uid), held)
+    if not once:
+        raise not_found()
+    return list(once.values())
+
+
+def instances_of_row(connection: Connection, series_row: int) -> dict[str, Held]:
+    """Return the instances of one row that `held_series` gave out, by SOP Instance UID."""
+    found = (Held(*tuple(row)) for row in connection.execute(_instances().where(Instance.series_id == series_row)))
+    return {held.sop_uid: held for held in found}
+
+
+def archived_instances(session: Session, series_row: int) -> list[Archived]:
+    """Return what the archive has of one row that `held_series` gave out."""
+    chosen = select(Instance.sha256, Instance.archive_id).where(Instance.series_id == series_row)
+    return [Archived(sha256, archive_id) for sha256, archive_id in session.execute(chosen)]
+
+
+@lru_cache(maxsize=512)
+def _visible_series(viewer: Viewer, *, of_one: bool) -> Select[str, int, int]:
+    """Build the question of every request, once for each set of rights: building it costs more than asking it."""
+    chosen = (
+        select(Series.series_uid, Series.id, Series.version)
+        .join(Study, Series.study_id == Study.id)
+        .where(Study.study_uid == bindparam("study_uid"), sees_study(viewer))
+        .order_by(Series.number.asc().nulls_last(), Series.series_uid, Series.id)
+    )
+    return chosen.where(Series.series_uid == bindparam("series_uid")) if of_one else chosen
+
+
+def _instances() -> Select[*tuple[Any, ...]]:
+    """Every instance, in the order of the fields of `Held`."""
+    return (
         select(
             Instance.series_id,
             Series.version,
@@ -86,23 +123,4 @@ def held_instances(
         )
         .join(Series, Instance.series_id == Series.id)
         .join(Study, Series.study_id == Study.id)
-        .where(Study.study_uid == study_uid, sees_study(viewer))
-        .order_by(Series.number.asc().nulls_last(), Series.series_uid, Instance.number.asc().nulls_last(), Instance.id)
     )
-    if series_uid is not None:
-        chosen = chosen.where(Series.series_uid == series_uid)
-    if sop_uid is not None:
-        chosen = chosen.where(Instance.sop_uid == sop_uid)
-    once: dict[tuple[str, str], Held] = {}
-    for row in session.execute(chosen):
-        held = Held(*tuple(row))
-        once.setdefault((held.series_uid, held.sop_uid), held)
-    if not once:
-        raise not_found()
-    return list(once.values())
-
-
-def archived_instances(session: Session, series_row: int) -> list[Archived]:
-    """Return what the archive has of one row that `held_series` gave out."""
-    chosen = select(Instance.sha256, Instance.archive_id).where(Instance.series_id == series_row)
-    return [Archived(sha256, archive_id) for sha256, archive_id in session.execute(chosen)]

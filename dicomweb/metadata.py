@@ -40,8 +40,8 @@ def metadata(services: Services, target: Target) -> Response:
         (one,) = held(services, target)
         etag = etag_of("instance metadata", one.sha256, one.sop_uid, services.base_url(), offer.media_type, zipped)
         return _answer(offer, etag, lambda: _of_instance(services, one), zipped=zipped)
-    with services.database.reading() as session:
-        series = held_series(session, current_viewer(), target.study_uid, target.series_uid)
+    with services.database.engine.connect() as connection:
+        series = held_series(connection, current_viewer(), target.study_uid, target.series_uid)
     states = [(one.series_uid, one.states) for one in series]
     etag = etag_of("metadata", services.base_url(), offer.media_type, zipped, states)
     return _answer(offer, etag, lambda: _of_series(services, series), zipped=zipped)

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orthanc.cache import ReadCache
-from orthanc.decoder import Decoder
-
 from config.database import Database
 from dicomweb.keeping import StoreTarget
+from dicomweb.known import KnownSeries
 from dicomweb.received import StoreLimits
+from orthanc.cache import ReadCache
+from orthanc.decoder import Decoder
 from worklist.access import Viewer
 
 
@@ -48,3 +48,4 @@ class Services:
     spool: Path
     store_limits: StoreLimits = field(default_factory=StoreLimits)
     audit: Callable[[Access], None] = _no_audit
+    known: KnownSeries = field(default_factory=KnownSeries)
