@@ -1,205 +1,140 @@
-"""Synthetic studies as DICOM: for the demonstration, for the doctor's test, for tests and benchmarks. Of nobody.
+"""Studies of patients who do not exist, for the demonstration, for tests and for benchmarks.
 
-UIDs are derived from a seed (PS3.5 B.2, below 2.25), so that each installation has its own and a restart repeats them.
+Everything follows from a seed: another installation has other UIDs, a restart has the same ones, to the byte.
 """
 
 from __future__ import annotations
 
-import hashlib
-import secrets
-from collections.abc import Iterator
+import uuid
+import zlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
-from io import BytesIO
-from uuid import UUID
+from pathlib import Path
 
 import numpy as np
-from pydicom import Dataset, dcmwrite
-from pydicom.dataset import FileMetaDataset
-from pydicom.uid import (
-    UID,
-    CTImageStorage,
-    DigitalXRayImageStorageForPresentation,
-    ExplicitVRLittleEndian,
-    MRImageStorage,
-    SecondaryCaptureImageStorage,
+
+from gateway.demo_datasets import Names, Series, Visit, part10
+from gateway.demo_images import (
+    CONTRASTS,
+    CT,
+    CT_FIELD,
+    DX,
+    HOUNSFIELD,
+    MR,
+    MR_FIELD,
+    SECONDARY_CAPTURE,
+    chest_image,
+    ct_plane,
+    mr_plane,
+    small_picture,
 )
+from gateway.identity import SELF_TEST_PATIENT
+from gateway.phantom_fields import Plane, enlarged
+from gateway.phantom_head import Head, Lesion, Tissue
 
-from gateway.phantoms import CT, T1, T2, Plane, chest, grid, head_slice
-
-ISSUER = "DEMO_HOSPITAL"
-FIELD_OF_VIEW = 240.0  # mm
-PLANES = 24  # distinct slices of a long series; more are repeated with their own identifiers
+LOWEST, HIGHEST = -48.0, 80.0  # the part of the head that is imaged, in millimetres around its centre
+HEAD_CT = Visit(
+    "DEMO^Ada Example", "DEMO-0001", "19580314", "F", "068Y", "CT HEAD W/O CONTRAST", "HEAD", "DEMO2611001",
+    "20261102", "081530",
+)  # fmt: skip
+BRAIN_MR = Visit(
+    "DEMO^Boris Example", "DEMO-0002", "19790922", "M", "047Y", "MR BRAIN W/O CONTRAST", "BRAIN", "DEMO2611002",
+    "20261103", "142210",
+)  # fmt: skip
+CHEST = Visit(
+    "DEMO^Clara Example", "DEMO-0003", "19910705", "F", "035Y", "XR CHEST PA", "CHEST", "DEMO2611003",
+    "20261104", "100545",
+)  # fmt: skip
+BENCH = Visit(
+    "DEMO^Bench Example", "DEMO-0009", "19700101", "O", "056Y", "CT HEAD SYNTHETIC", "HEAD", "DEMO2611009",
+    "20261105", "120000",
+)  # fmt: skip
+SELF_TEST = Visit(
+    "Self-Test^Overread", SELF_TEST_PATIENT, "", "O", "", "SELF-TEST", "", "SELFTEST", "20260101", "000000"
+)
+BLEEDING = Lesion(27, 4, 8, 13, Tissue.BLOOD, rim=9)
+SPOTS = tuple(
+    Lesion(x, y, z, radius, Tissue.OEDEMA, rim=2)
+    for x, y, z, radius in ((19, -31, 22, 4), (-21, 30, 20, 5), (-24, -6, 30, 4), (25, 14, 32, 3.5), (-17, -30, 10, 3))
+)
+TEXTURES = 4  # planes of noise, used in turn and shifted
 
 
 @dataclass(frozen=True, slots=True)
 class DemoStudy:
-    """One study as Part 10 files."""
+    """One study: what it is, in words, and its instances in DICOM's file format."""
 
     title: str
     instances: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Patient:
-    name: str
-    patient_id: str
-    birth_date: str
-    sex: str
-
-
-ADA = _Patient("Demo-Example^Ada", "DEMO-0001", "19610314", "F")
-BEN = _Patient("Demo-Example^Ben", "DEMO-0002", "19780902", "M")
-CLEO = _Patient("Demo-Example^Cleo", "DEMO-0003", "19550621", "F")
-
-
 def demo_studies(seed: str) -> tuple[DemoStudy, ...]:
-    """A CT of a head, an MR of a head and a chest radiograph; the same for the same seed."""
+    """A CT of the head with a bleeding, an MR of the brain in two weightings, a radiograph of the chest."""
+    names = Names(seed)
     return (
-        DemoStudy("CT of the head", tuple(ct_series(36, seed=seed, patient=ADA))),
-        DemoStudy("MR of the head", tuple(_mr_head(seed))),
-        DemoStudy("Chest radiograph", (_chest(seed),)),
+        DemoStudy("CT of the head: bleeding in the left basal ganglia", tuple(_head_ct(names))),
+        DemoStudy("MR of the brain, T1 and T2: spots in the white matter", tuple(_brain_mr(names))),
+        DemoStudy("Radiograph of the chest: a nodule in the right upper lobe", (_chest(names),)),
     )
 
 
-def ct_series(slices: int, size: int = 512, seed: str = "ct", patient: _Patient = ADA) -> Iterator[bytes]:
-    """One axial CT series of a head: `slices` Part 10 files of size x size signed 16-bit pixels (HU)."""
-    study = _study(patient, f"{seed} CT head", "CT HEAD WITHOUT CONTRAST", "20261120", "A-1001")
-    planes = min(slices, PLANES) if slices > 2 * PLANES else slices
-    for number in range(slices):
-        pixels = _head_pixels(size, number * planes // slices, planes, CT)
-        dataset = _instance(study, CTImageStorage, "CT", (1, "Axial 5 mm"), number)
-        dataset.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
-        dataset.KVP, dataset.SliceThickness = "120", "5"
-        dataset.RescaleIntercept, dataset.RescaleSlope, dataset.RescaleType = "0", "1", "HU"
-        _place(dataset, number, size)
-        _pixels(dataset, pixels, window=(40, 80), signed=True)
-        yield _part10(dataset)
+def _head_ct(names: Names, slices: int = 32, size: int = 512) -> Iterator[bytes]:
+    series = Series("CT", 2, "CT", CT, "HEAD AXIAL 4.0", "HEAD ROUTINE")
+    head, noise = Head(11, size // 2, CT_FIELD, (BLEEDING,)), _noise(11, size, strength=3.2)
+    for number, z in enumerate(np.linspace(LOWEST, HIGHEST, slices), 1):
+        image = enlarged(head.plane(float(z), HOUNSFIELD)) + _shifted(noise, number)
+        yield part10(ct_plane(names, HEAD_CT, series, (number, float(z), 4.0), image))
 
 
-def _mr_head(seed: str, slices: int = 24, size: int = 256) -> Iterator[bytes]:
-    study = _study(BEN, f"{seed} MR head", "MR BRAIN", "20261121", "A-1002")
-    for series, (contrast, name, timing, window) in enumerate(
-        ((T1, "T1 axial", ("500", "12"), (420, 760)), (T2, "T2 axial", ("4200", "95"), (520, 1000))), 1
-    ):
-        for number in range(slices):
-            dataset = _instance(study, MRImageStorage, "MR", (series, name), number)
-            dataset.ImageType = ["ORIGINAL", "PRIMARY", "OTHER"]
-            dataset.ScanningSequence, dataset.SequenceVariant = "SE", "NONE"
-            dataset.ScanOptions, dataset.MRAcquisitionType = "", "2D"
-            dataset.RepetitionTime, dataset.EchoTime = timing
-            dataset.EchoTrainLength, dataset.SliceThickness = "1", "5"
-            _place(dataset, number, size)
-            _pixels(dataset, _head_pixels(size, number, slices, contrast), window=window, signed=False)
-            yield _part10(dataset)
+def _brain_mr(names: Names, slices: int = 24, size: int = 256) -> Iterator[bytes]:
+    head, noise = Head(23, size, MR_FIELD, SPOTS), _noise(23, size, strength=11)
+    for position, key in enumerate(CONTRASTS, 1):
+        series = Series(key, position + 1, "MR", MR, f"AX {key}", "BRAIN ROUTINE")
+        for number, z in enumerate(np.linspace(LOWEST + 4, HIGHEST - 8, slices), 1):
+            image = np.abs(head.plane(float(z), CONTRASTS[key].values) + _shifted(noise, number))
+            yield part10(mr_plane(names, BRAIN_MR, series, (number, float(z), 5.0), image))
 
 
-def _chest(seed: str, size: int = 1024) -> bytes:
-    study = _study(CLEO, f"{seed} chest", "CHEST PA", "20261122", "A-1003")
-    dataset = _instance(study, DigitalXRayImageStorageForPresentation, "DX", (1, "Chest PA"), 0, "CHEST")
-    dataset.ImageType = ["ORIGINAL", "PRIMARY", ""]
-    dataset.PresentationIntentType, dataset.PatientOrientation = "FOR PRESENTATION", ["L", "F"]
-    dataset.ViewPosition, dataset.ImageLaterality, dataset.PositionerType = "PA", "U", ""
-    dataset.AnatomicRegionSequence = [_code("51185008", "SCT", "Chest")]
-    dataset.ViewCodeSequence = [_code("399148005", "SCT", "postero-anterior")]
-    dataset.PixelIntensityRelationship, dataset.PixelIntensityRelationshipSign = "LOG", -1
-    dataset.RescaleIntercept, dataset.RescaleSlope, dataset.RescaleType = "0", "1", "US"
-    dataset.PresentationLUTShape, dataset.LossyImageCompression = "IDENTITY", "00"
-    dataset.BurnedInAnnotation, dataset.DetectorType = "NO", ""
-    dataset.ImagerPixelSpacing = ["0.35", "0.35"]
-    dataset.AcquisitionContextSequence = []
-    _pixels(dataset, chest(size, _number(seed)), window=(2048, 4096), signed=False, bits=12)
-    return _part10(dataset)
+def _chest(names: Names) -> bytes:
+    series = Series("DX", 1, "DX", DX, "CHEST PA", "CHEST")
+    return part10(chest_image(names, CHEST, series, seed=5))
+
+
+def ct_series(slices: int, size: int = 512, seed: str = "bench", planes: int = 8) -> Iterator[bytes]:
+    """A CT series of any length, quickly: slices of size x size x 16 bits (`size` even), 1 mm apart.
+
+    Only so many planes are drawn; noise makes every slice another.
+    """
+    names, series = Names(seed), Series("CT", 1, "CT", CT, "SYNTHETIC 1.0", "SYNTHETIC")
+    head, noise = Head(11, size // 2, CT_FIELD), _noise(zlib.crc32(seed.encode()), size, strength=4)
+    drawn = [enlarged(head.plane(float(z), HOUNSFIELD)) for z in np.linspace(LOWEST, HIGHEST, planes)]
+    for number in range(1, slices + 1):
+        image = drawn[(number - 1) * planes // slices] + _shifted(noise, number)
+        yield part10(ct_plane(names, BENCH, series, (number, float(number), 1.0), image))
 
 
 def self_test_instance() -> tuple[str, bytes]:
-    """A tiny image with fresh identifiers: its SOP Instance UID, and the file."""
-    patient = _Patient("Self-Test^Overread", "SELF-TEST", "", "O")
-    study = _study(patient, secrets.token_hex(16), "SELF TEST", "20260101", "")
-    dataset = _instance(study, SecondaryCaptureImageStorage, "OT", (1, "Self test"), 0, "")
-    dataset.ConversionType, dataset.Laterality, dataset.PatientOrientation = "SYN", "", ""
-    _pixels(dataset, np.zeros((8, 8)), window=(128, 256), signed=False)
-    return str(dataset.SOPInstanceUID), _part10(dataset)
+    """A very small image that was never sent before: its SOP Instance UID and its file."""
+    series = Series("OT", 1, "OT", SECONDARY_CAPTURE, "SELF-TEST", "")
+    dataset = small_picture(Names(uuid.uuid4().hex), SELF_TEST, series)
+    return str(dataset.SOPInstanceUID), part10(dataset)
 
 
-def _study(patient: _Patient, seed: str, description: str, date: str, accession: str) -> Dataset:
-    dataset = Dataset()
-    dataset.SpecificCharacterSet = "ISO_IR 192"
-    dataset.PatientName, dataset.PatientID, dataset.IssuerOfPatientID = patient.name, patient.patient_id, ISSUER
-    dataset.PatientBirthDate, dataset.PatientSex = patient.birth_date, patient.sex
-    dataset.StudyInstanceUID = _uid(seed, "study")
-    dataset.StudyDate, dataset.StudyTime = date, "091500"
-    dataset.AccessionNumber, dataset.StudyID = accession, "1"
-    dataset.ReferringPhysicianName, dataset.StudyDescription = "Referrer^Rita^^Dr.", description
-    dataset.Manufacturer, dataset.InstitutionName = "Overread synthetic", "Demo Hospital"
-    dataset.ManufacturerModelName, dataset.SoftwareVersions, dataset.DeviceSerialNumber = "Phantom", "1", "1"
-    return dataset
+def write_files(instances: Iterable[bytes], folder: Path) -> list[Path]:
+    """Write instances as 0001.dcm, 0002.dcm … into a folder, which is made if it is missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for number, content in enumerate(instances, 1):
+        written.append(folder / f"{number:04}.dcm")
+        written[-1].write_bytes(content)
+    return written
 
 
-def _instance(
-    study: Dataset, sop_class: UID, modality: str, series: tuple[int, str], number: int, body_part: str = "HEAD"
-) -> Dataset:
-    dataset = Dataset()
-    dataset.update(study)
-    dataset.SOPClassUID = sop_class
-    dataset.SOPInstanceUID = _uid(study.StudyInstanceUID, f"{series[0]}.{number}")
-    dataset.SeriesInstanceUID = _uid(study.StudyInstanceUID, f"series {series[0]}")
-    dataset.Modality, dataset.SeriesNumber, dataset.SeriesDescription = modality, str(series[0]), series[1]
-    dataset.SeriesDate, dataset.SeriesTime = study.StudyDate, study.StudyTime
-    dataset.ContentDate = dataset.AcquisitionDate = study.StudyDate
-    dataset.ContentTime = dataset.AcquisitionTime = study.StudyTime
-    dataset.AcquisitionNumber, dataset.InstanceNumber = "1", str(number + 1)
-    if body_part:
-        dataset.BodyPartExamined = body_part
-    return dataset
+def _noise(seed: int, size: int, strength: float) -> list[Plane]:
+    rng = np.random.default_rng(seed)
+    return [rng.standard_normal((size, size), dtype=np.float32) * np.float32(strength) for _ in range(TEXTURES)]
 
 
-def _place(dataset: Dataset, number: int, size: int) -> None:
-    """Put an axial slice into the frame of reference of its study: 5 mm apart, from the skull base upwards."""
-    dataset.FrameOfReferenceUID = _uid(dataset.StudyInstanceUID, "frame of reference")
-    dataset.PositionReferenceIndicator, dataset.PatientPosition = "", "HFS"
-    dataset.PixelSpacing = [f"{FIELD_OF_VIEW / size:.6g}"] * 2
-    dataset.ImageOrientationPatient = ["1", "0", "0", "0", "1", "0"]
-    dataset.ImagePositionPatient = [f"{-FIELD_OF_VIEW / 2:g}", f"{-FIELD_OF_VIEW / 2:g}", f"{5 * number:g}"]
-    dataset.SliceLocation = f"{5 * number:g}"
-
-
-def _pixels(dataset: Dataset, plane: Plane, window: tuple[int, int], *, signed: bool, bits: int = 16) -> None:
-    dataset.Rows, dataset.Columns = plane.shape
-    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
-    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, bits, bits - 1
-    dataset.PixelRepresentation = int(signed)
-    dataset.WindowCenter, dataset.WindowWidth = str(window[0]), str(window[1])
-    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
-    dataset.PixelData = np.clip(np.rint(plane), low, high).astype("<i2" if signed else "<u2").tobytes()
-
-
-@cache
-def _head_pixels(size: int, number: int, slices: int, contrast: int) -> Plane:
-    level = -0.85 + 1.75 * (number + 0.5) / slices
-    return head_slice(grid(size), level, contrast, seed=number)
-
-
-def _code(value: str, scheme: str, meaning: str) -> Dataset:
-    code = Dataset()
-    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = value, scheme, meaning
-    return code
-
-
-def _part10(dataset: Dataset) -> bytes:
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    buffer = BytesIO()
-    dcmwrite(buffer, dataset, enforce_file_format=True)
-    return buffer.getvalue()
-
-
-def _number(seed: str) -> int:
-    return int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4], "big")
-
-
-def _uid(*names: str) -> str:
-    digest = hashlib.sha256("/".join(names).encode()).digest()
-    return f"2.25.{UUID(bytes=digest[:16], version=4).int}"
+def _shifted(noise: list[Plane], number: int) -> Plane:
+    """Another texture for every slice: whole rows move, so that no two of a series are equal."""
+    return np.roll(noise[number % len(noise)], 37 * number, axis=0)
