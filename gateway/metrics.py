@@ -61,9 +61,7 @@ class _Numbers(Collector):
 def _rows(database: Database) -> Iterator[Metric]:
     cases = GaugeMetricFamily("overread_cases", "Cases by state", labels=["state"])
     deliveries = GaugeMetricFamily("overread_deliveries", "Deliveries by state", labels=["state"])
-    troubles = GaugeMetricFamily(
-        "overread_troubles", "Refused or quarantined objects, not looked at", labels=["kind"]
-    )
+    troubles = GaugeMetricFamily("overread_troubles", "Refused or quarantined objects, not looked at", labels=["kind"])
     with database.reading() as session:
         for case_state, count in session.execute(select(Case.state, func.count()).group_by(Case.state)):
             cases.add_metric([case_state], count)
