@@ -133,9 +133,7 @@ class Settings(BaseSettings):
 
     def with_archive(self, url: str, username: str, password: str) -> Settings:
         """The same settings with another archive."""
-        archive = self.archive.model_copy(
-            update={"url": url, "username": username, "password": SecretStr(password)}
-        )
+        archive = self.archive.model_copy(update={"url": url, "username": username, "password": SecretStr(password)})
         return self.model_copy(update={"archive": archive})
 
     @property

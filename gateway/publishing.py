@@ -6,7 +6,6 @@ import hashlib
 from dataclasses import dataclass
 
 import structlog
-from orthanc.cache import ReadCache
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
@@ -15,6 +14,7 @@ from gateway.due import Due
 from gateway.headers import series_text, study_text
 from gateway.signing import content_of
 from orthanc.archive import Archive
+from orthanc.cache import ReadCache
 from orthanc.errors import ArchiveRefused, ArchiveUnavailable
 from orthanc.header import read_header
 from scp.part10 import split_part10
