@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import flask
+from flask.typing import BeforeRequestCallable
 from flask_security.core import Security
 from flask_security.datastore import SQLAlchemySessionUserDatastore
 from flask_wtf.csrf import CSRFProtect
@@ -22,6 +24,7 @@ from gateway.installation import Secrets
 from worklist.models import Person, PersonRole
 
 LOGIN_RATE = "10 per minute; 100 per hour"
+READS = frozenset({"GET", "HEAD"})
 
 
 def protect(app: flask.Flask, database: Database, settings: Settings, secrets: Secrets) -> None:
@@ -35,6 +38,18 @@ def protect(app: flask.Flask, database: Database, settings: Settings, secrets: S
     app.extensions["overread-sessions"] = Sessions(database)
     app.before_request(lambda: None if uses_bearer_token() else csrf.protect())
     app.before_request(_limit_guessing())
+    hooks = app.before_request_funcs[None]
+    hooks[:] = [_but_for_images(hook) for hook in hooks]
+
+
+def _but_for_images(hook: BeforeRequestCallable) -> BeforeRequestCallable:
+    """Who reads images is asked by `dicomweb.rights` alone; what pages need would double the cost of a frame."""
+
+    def unless_images() -> Any:
+        request = flask.request
+        return None if request.method in READS and request.blueprint == "dicomweb" else hook()
+
+    return unless_images
 
 
 def _limit_guessing() -> Callable[[], None]:
@@ -58,6 +73,7 @@ def _configuration(settings: Settings, secrets: Secrets) -> dict[str, object]:
         "SECURITY_PASSWORD_SALT": secrets.password_salt,
         "SECURITY_PASSWORD_HASH": "argon2",
         "SECURITY_PASSWORD_SINGLE_HASH": True,
+        "SECURITY_RETURN_GENERIC_RESPONSES": True,  # nobody learns here who has an account
         "SECURITY_REGISTERABLE": False,
         "SECURITY_SEND_REGISTER_EMAIL": False,
         "SECURITY_POST_LOGIN_VIEW": "/",
