@@ -1,0 +1,143 @@
+"""A request of a patient or a hospital: written, changed, given its images, handed in."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from worklist.models import Case
+from worklist.states import CaseState
+
+pytestmark = [pytest.mark.peers, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+
+WRITTEN = {
+    "reason": "To be sure.",
+    "history": "Since May.\r\nWorse now.",
+    "question": ["Is it torn?", " ", "What next?"],
+}
+
+
+def start(web: Any, patient: Any) -> int:
+    answer = web.ask(patient, "POST", "/requests/new", data=WRITTEN)
+    assert answer.status_code == 303
+    return int(answer.headers["Location"].rpartition("/")[2])
+
+
+def send(web: Any, who: Any, case: int, name: str, content: bytes) -> Any:
+    return web.ask(who, "POST", f"/cases/{case}/files", query_string={"name": name}, data=content)
+
+
+def verdicts(answer: Any) -> list[tuple[str, str, str]]:
+    assert answer.status_code == 200, answer.text
+    return [(each["name"], each["outcome"], each["reason"]) for each in answer.json["verdicts"]]
+
+
+def test_a_patient_writes_a_request_and_changes_it(web: Any) -> None:
+    patient = web.people.patient()
+    case = start(web, patient)
+    with web.database.reading() as session:
+        row = session.get_one(Case, case)
+        assert (row.state, row.patient_id) == (CaseState.DRAFT, patient.person_id)
+        assert (row.history, row.questions) == ("Since May.\nWorse now.", ["Is it torn?", "What next?"])
+    assert "Since May." in web.ask(patient, "GET", f"/cases/{case}/request").text
+    web.ask(patient, "POST", f"/cases/{case}/request", data=WRITTEN | {"reason": "Another reason."})
+    assert "Another reason." in web.ask(patient, "GET", f"/cases/{case}").text
+    assert "Another reason." in web.ask(patient, "GET", "/requests").text
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"reason": "  "}, "why you would like a second opinion"),
+        ({"question": [f"Question {number}?" for number in range(6)]}, "At most 5 questions"),
+        ({"history": "x" * 20_001}, "This is too long: 20,001 characters"),
+    ],
+)
+def test_what_cannot_stay_so_is_said_beside_its_field_and_nothing_written_is_lost(
+    web: Any, change: dict[str, Any], said: str
+) -> None:
+    answer = web.ask(web.people.patient(), "POST", "/requests/new", data=WRITTEN | change)
+    assert answer.status_code == 400
+    assert said in answer.text
+    kept = str((WRITTEN | change)["history"]).split("\r")[0]
+    assert kept in answer.text
+
+
+def test_a_request_that_is_being_read_cannot_be_changed(web: Any) -> None:
+    patient, reader = web.people.patient(), web.people.reader()
+    case = start(web, patient)
+    with web.database.writing() as session:
+        row = session.get_one(Case, case)
+        row.state, row.reader_id = CaseState.CLAIMED, reader.person_id
+    assert web.ask(patient, "GET", f"/cases/{case}/request").status_code == 409
+    assert web.ask(patient, "POST", f"/cases/{case}/request", data=WRITTEN).status_code == 409
+    assert send(web, patient, case, "a.dcm", b"x").status_code == 409
+
+
+def test_a_hospital_adds_history_and_questions_to_its_own_case_only(web: Any) -> None:
+    site = web.people.site()
+    with web.database.writing() as session:
+        row = Case(site_id=site, state=CaseState.READY, subspecialty="neuroradiology")
+        session.add(row)
+        session.flush()
+        case = row.id
+    stranger = web.people.hospital(web.people.site())
+    assert web.ask(stranger, "POST", f"/cases/{case}/request", data=WRITTEN).status_code == 404
+    assert web.ask(web.people.hospital(site), "POST", f"/cases/{case}/request", data=WRITTEN).status_code == 303
+    assert "Is it torn?" in web.ask(web.people.reader(), "GET", f"/cases/{case}").text
+
+
+def test_each_uploaded_file_gets_its_verdict(web: Any, make: Callable[..., bytes]) -> None:
+    patient = web.people.patient()
+    case, image = start(web, patient), make()
+    assert verdicts(send(web, patient, case, "CD/DICOM/IM1", image)) == [("CD/DICOM/IM1", "stored", "")]
+    assert web.world.waiting() == 1
+    assert verdicts(send(web, patient, case, "CD/autorun.inf", b"[autorun]"))[0][1:] == (
+        "skipped", "not a DICOM image",
+    )  # fmt: skip
+    assert verdicts(send(web, patient, case, "CD/IM2", image[:700]))[0][1] == "refused"
+    web.world.carry()
+    assert verdicts(send(web, patient, case, "CD/DICOM/IM1", image))[0][1] == "known"
+    assert "1 series, 1 image" in web.ask(patient, "GET", f"/cases/{case}/images").text
+
+
+def test_every_entry_of_a_zip_gets_its_verdict(web: Any, make: Callable[..., bytes]) -> None:
+    patient = web.people.patient()
+    case, packed = start(web, patient), io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("DICOM/1", make())
+        archive.writestr("DICOM/2", make())
+        archive.writestr("viewer.exe", b"MZ")
+    found = verdicts(send(web, patient, case, "cd.zip", packed.getvalue()))
+    assert [(name, outcome) for name, outcome, _ in found] == [
+        ("DICOM/1", "stored"), ("DICOM/2", "stored"), ("viewer.exe", "skipped"),
+    ]  # fmt: skip
+
+
+def test_nobody_uploads_into_the_case_of_another(web: Any, make: Callable[..., bytes]) -> None:
+    case = start(web, web.people.patient())
+    assert send(web, web.people.patient(), case, "a", make()).status_code == 404
+    assert send(web, web.people.coordinator(), case, "a", make()).status_code == 404
+    assert web.world.waiting() == 0
+
+
+def test_an_upload_leaves_nothing_behind_on_its_way(web: Any, make: Callable[..., bytes]) -> None:
+    patient = web.people.patient()
+    case = start(web, patient)
+    for content in (make(), b"nothing", b""):
+        assert send(web, patient, case, "../../../etc/passwd", content).status_code == 200
+    assert list(web.world.folders.uploads.iterdir()) == []
+
+
+def test_a_request_is_handed_in_and_taken_back(web: Any) -> None:
+    patient = web.people.patient()
+    case = start(web, patient)
+    assert "Nobody looks at it before you send it." in web.ask(patient, "GET", f"/cases/{case}").text
+    web.ask(patient, "POST", f"/cases/{case}/submit")
+    assert "We are checking your images" in web.ask(patient, "GET", f"/cases/{case}").text
+    web.ask(patient, "POST", f"/cases/{case}/withdraw")
+    assert "withdrawn or cancelled" in web.ask(patient, "GET", f"/cases/{case}").text
