@@ -1,10 +1,11 @@
 """Hospitals, patients and readers as they are: studies made here, DCMTK on the other side, OHIF in Chromium."""
 
-import base64
+import json
 import os
 import shutil
 import subprocess
 import time
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from io import BytesIO
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib import request
 
 import numpy as np
 import pytest
@@ -245,6 +247,33 @@ def add_hospital(tmp_path: Path, free_port: Callable[[], int]) -> AddHospital:
     return add
 
 
+# --- the archive itself -------------------------------------------------------------------------------------------
+
+
+def ask_orthanc(installation: Any, path: str, body: object = None) -> bytes:
+    """Ask the installation's own Orthanc, past all of our code."""
+    archive = json.loads((installation.data / "run.json").read_text())["archive"]
+    asked = request.Request(archive["url"] + path, None if body is None else json.dumps(body).encode())
+    secret = b64encode(f"{archive['username']}:{archive['password']}".encode()).decode()
+    asked.add_header("Authorization", f"Basic {secret}")
+    with request.urlopen(asked, timeout=30) as answer:
+        return bytes(answer.read())
+
+
+@pytest.fixture(scope="session")
+def in_archive() -> Callable[[Any, str], dict[str, bytes]]:
+    """`in_archive(installation, study_uid)`: each dataset that Orthanc has, by SOP Instance UID; twice fails."""
+
+    def find(installation: Any, study_uid: str) -> dict[str, bytes]:
+        wanted = {"Level": "Instance", "Query": {"StudyInstanceUID": study_uid}}
+        ids = json.loads(ask_orthanc(installation, "/tools/find", wanted))
+        found = [dataset_of(ask_orthanc(installation, f"/instances/{each}/file")) for each in ids]
+        assert len(dict(found)) == len(found), "an instance is in the archive twice"
+        return dict(found)
+
+    return find
+
+
 # --- people -------------------------------------------------------------------------------------------------------
 
 OPINION = {
@@ -360,7 +389,7 @@ class Tab:
         """What each viewport shows."""
         shown = []
         for address in self.page.evaluate(PIXELS):
-            picture = Image.open(BytesIO(base64.b64decode(address.partition(",")[2]))).convert("RGBA")
+            picture = Image.open(BytesIO(b64decode(address.partition(",")[2]))).convert("RGBA")
             on_black = Image.new("RGBA", picture.size, "black")
             on_black.alpha_composite(picture)
             shown.append(np.asarray(on_black.convert("L"), dtype=float) / 255)
