@@ -49,9 +49,10 @@ class Checker:
             self.mistake(path, f"{_named(path)} must be a table, not {_kind(table)}")
             return {}
         allowed = [*must, *may]
-        for name in table.keys() - set(allowed):
-            self.mistake((*path, name), f"unknown field “{name}”{_meant(name, allowed)}")
-        for name in sorted(set(must) - table.keys()):
+        unknown = {name: _closest(name, allowed) for name in table if name not in allowed}
+        for name, close in unknown.items():
+            self.mistake((*path, name), f"unknown field “{name}”{_meant(close)}")
+        for name in sorted(set(must) - table.keys() - set(unknown.values())):
             self.mistake(path, f"{_named(path)} has no “{name}”")
         return {name: value for name, value in table.items() if name in allowed}
 
@@ -78,7 +79,9 @@ class Checker:
         if isinstance(value, str) and value in names:
             return choices(value)
         said = f"“{value}”" if isinstance(value, str) else _kind(value)
-        self.mistake(path, f"unknown {path[-1]} {said}{_meant(str(value), names)} (one of: {', '.join(names)})")
+        self.mistake(
+            path, f"unknown {path[-1]} {said}{_meant(_closest(str(value), names))} (one of: {', '.join(names)})"
+        )
         return choices(names[0])
 
     def words(self, path: Path, value: object) -> tuple[str, ...]:
@@ -117,20 +120,23 @@ class Checker:
     def _code(self, path: Path, asked: Field, code: str) -> None:
         if asked.codes and code.upper() not in asked.codes:
             usual = USUAL_NAMES.get(code.upper(), "") if asked.name == "modality" else ""
-            meant = f"; DICOM calls it “{usual}”" if usual else _meant(code.upper(), asked.codes)
+            meant = f"; DICOM calls it “{usual}”" if usual else _meant(_closest(code.upper(), asked.codes))
             self.mistake(path, f"unknown {asked.name} “{code}”{meant}", code)
 
     def _expanded(self, path: Path, word: str) -> tuple[str, ...]:
         if not word.startswith("@"):
             return (word,)
         if word[1:] not in self.word_lists:
-            self.mistake(path, f"there is no word list “{word[1:]}”{_meant(word[1:], self.word_lists)}", word)
+            self.mistake(path, f"there is no word list “{word[1:]}”{_meant(_closest(word[1:], self.word_lists))}", word)
         return self.word_lists.get(word[1:], ())
 
 
-def _meant(name: str, known: Iterable[str]) -> str:
-    close = get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"; did you mean “{close[0]}”?" if close else ""
+def _closest(name: str, known: Iterable[str]) -> str:
+    return next(iter(get_close_matches(name, list(known), n=1, cutoff=0.6)), "")
+
+
+def _meant(close: str) -> str:
+    return f"; did you mean “{close}”?" if close else ""
 
 
 def _named(path: Path) -> str:

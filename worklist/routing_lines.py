@@ -34,7 +34,7 @@ class Lines:
     def of(self, path: Path, value: str = "") -> int:
         """The line of a key (of a string in its value), or of the closest thing around it which has a line."""
         while path and path not in self.starts:
-            path = path[:-1]
+            path = (*path, 0) if (*path, 0) in self.starts else path[:-1]
         inside = (line for text, line in self.strings.get(path, ()) if text == value)
         return next(inside, self.starts.get(path, 1))
 
