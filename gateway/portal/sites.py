@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import flask
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
-from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy import ColumnElement, SQLColumnExpression, select
+from sqlalchemy.orm import Session, defer, selectinload
 
-from gateway.portal.case_lines import CaseLine, case_lines
+from gateway.portal.case_lines import CaseLine, case_line
 from gateway.portal.reports import ReportView, report_views
 from gateway.portal.rights import asking
 from gateway.portal.services import PortalServices
-from worklist.access import Viewer
+from gateway.portal.studies import count_images
+from worklist.access import Viewer, sees_case
 from worklist.cases import SETTLED
-from worklist.models import Site, Trouble
+from worklist.models import Case, Report, Site, Study, Trouble
 
+MOST_CASES = 200
 MOST_TROUBLES = 20
 
 
@@ -43,14 +46,33 @@ def read_site(session: Session, who: Viewer) -> SiteView:
     """The page of this person's site."""
     query = select(Site).where(Site.id == who.site_id).options(selectinload(Site.peers))
     site = session.scalars(query).one_or_none()
-    lines = [line for line in case_lines(session, who) if line.case.site_id == who.site_id and site is not None]
-    found = [SiteCase(line, report_views(line.case)) for line in lines]
+    if site is None:
+        return SiteView(None, [], [], [])
     return SiteView(
         site=site,
-        open=[each for each in found if each.line.case.state not in SETTLED],
-        settled=[each for each in reversed(found) if each.line.case.state in SETTLED],
+        open=_cases(session, who, Case.state.not_in(SETTLED), Case.due_at.is_(None), Case.due_at, Case.id),
+        settled=_cases(session, who, Case.state.in_(SETTLED), Case.id.desc()),
         troubles=_troubles(session, who),
     )
+
+
+def _cases(
+    session: Session, who: Viewer, which: ColumnElement[bool], *order: SQLColumnExpression[Any]
+) -> list[SiteCase]:
+    """Cases of the site without the reports' texts, which a list does not show."""
+    reports = selectinload(Case.reports)
+    found = session.scalars(
+        select(Case)
+        .where(sees_case(who), Case.site_id == who.site_id, which)
+        .order_by(*order)
+        .limit(MOST_CASES)
+        .options(
+            selectinload(Case.studies).selectinload(Study.series),
+            reports.options(defer(Report.content), defer(Report.reference), selectinload(Report.deliveries)),
+        )
+    ).all()
+    counts = count_images(session, found)
+    return [SiteCase(case_line(case, who, counts), report_views(case)) for case in found]
 
 
 def _troubles(session: Session, who: Viewer) -> list[Trouble]:
