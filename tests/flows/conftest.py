@@ -247,6 +247,12 @@ def add_hospital(tmp_path: Path, free_port: Callable[[], int]) -> AddHospital:
     return add
 
 
+@pytest.fixture
+def demo_hospital(tmp_path: Path) -> Callable[[Any], Hospital]:
+    """`demo_hospital(installation)`: the site of the demonstration, which receives on a fixed port."""
+    return lambda installation: Hospital(installation, "DEMO_HOSPITAL", "DEMO_PACS", 11113, tmp_path / "demo-pacs")
+
+
 # --- the archive itself -------------------------------------------------------------------------------------------
 
 

@@ -100,7 +100,7 @@ def find(installation: Any, part: str) -> int:
     found = {
         "web": [pid for pid in web if parent(pid) == installation.process.pid],
         "web's worker": [pid for pid in web if parent(pid) in web],
-        "orthanc": [pid for pid, words in installation.processes().items() if words.startswith(("Orthanc", "/usr"))],
+        "orthanc": [pid for pid, words in installation.processes().items() if "orthanc.json" in words],
     }
     named = [pid for pid, words in installation.processes().items() if f"--part {part} " in words]
     return next(iter(found.get(part, named)), 0)
