@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
@@ -34,6 +35,12 @@ class _Patient:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Earlier:
+    sha256: str
+    archive_id: str
+
+
 @dataclass(slots=True)
 class Identities:
     """Checks a batch; remembers what it let pass, so that two contradicting objects in one batch are seen too."""
@@ -41,6 +48,18 @@ class Identities:
     session: Session
     _patients: dict[tuple[str, str], _Patient] = field(default_factory=dict)
     _digests: dict[tuple[str, str], str] = field(default_factory=dict)
+    _earlier: dict[tuple[str, str], _Earlier] = field(default_factory=dict)
+
+    def look_up(self, arrivals: Sequence[Arrival]) -> None:
+        """Find what we already have under the SOP Instance UIDs of a batch; `check` knows of nothing else."""
+        chosen = (
+            select(Study.origin, Instance.sop_uid, Instance.sha256, Instance.archive_id)
+            .join(Study, Study.id == Instance.study_id)
+            .where(Instance.sop_uid.in_({arrival.sop_uid for arrival in arrivals}))
+            .order_by(Instance.id.desc())
+        )
+        for origin, sop_uid, sha256, archive_id in self.session.execute(chosen):
+            self._earlier[origin, sop_uid] = _Earlier(sha256, archive_id)
 
     def check(self, arrival: Arrival, header: InstanceHeader, sha256: str) -> Verdict:
         """Raises Contradiction, which names the attribute, never its values: reasons are shown and logged."""
@@ -53,11 +72,8 @@ class Identities:
 
     def _same_patient(self, arrival: Arrival, header: InstanceHeader) -> None:
         key = (arrival.origin, arrival.study_uid)
-        known = self._patients.get(key) or self._known_patient(*key)
         here = _Patient(header.patient_id, header.issuer, header.patient_name)
-        if known is None:
-            self._patients[key] = here
-            return
+        known = self._patients.get(key) or self._patients.setdefault(key, self._known_patient(*key) or here)
         for said, first, what in (
             (here.patient_id, known.patient_id, "Patient ID"),
             (here.issuer, known.issuer, "Issuer of Patient ID"),
@@ -73,12 +89,9 @@ class Identities:
         return _Patient(study.patient_id, study.issuer, study.patient_name) if study else None
 
     def _same_content(self, arrival: Arrival, sha256: str) -> Verdict:
-        earlier = self.session.execute(
-            select(Instance.sha256, Instance.archive_id, Study.study_uid)
-            .join(Study, Study.id == Instance.study_id)
-            .where(Study.origin == arrival.origin, Instance.sop_uid == arrival.sop_uid)
-        ).first()
-        known = earlier.sha256 if earlier else self._digests.setdefault((arrival.origin, arrival.sop_uid), sha256)
+        key = (arrival.origin, arrival.sop_uid)
+        earlier = self._earlier.get(key)
+        known = earlier.sha256 if earlier else self._digests.setdefault(key, sha256)
         if known != sha256:
             raise Contradiction("An instance with the same SOP Instance UID but other content is already here.")
         return Verdict(earlier.archive_id if earlier else None)

@@ -23,7 +23,7 @@ from orthanc.errors import ArchiveRefused, ArchiveUnavailable, Unreadable
 from orthanc.header import InstanceHeader, read_header
 from scp.arrival import Arrival
 from scp.inbox import Damaged, Entry, Inbox, Stored
-from worklist.images import InstanceFacts, record
+from worklist.images import InstanceFacts, Recording, record_all
 from worklist.models import Pulse, Trouble, now
 
 log = structlog.get_logger()
@@ -85,8 +85,7 @@ class Ingest:
         known, contradictions = self._identify(understood)
         archived, refused, unavailable = self._store(known)
         self._write(archived, [*rejected, *contradictions, *refused])
-        for each in archived:
-            self.inbox.done(each.taken.entry)
+        list(self._pool.map(self.inbox.done, (each.taken.entry for each in archived)))
         if unavailable is not None:
             raise unavailable
         return True
@@ -105,6 +104,7 @@ class Ingest:
         known, contradictions = [], []
         with self.database.reading() as session:
             identities = Identities(session)
+            identities.look_up([each.arrival for each in taken])
             for each in taken:
                 try:
                     known.append((each, identities.check(each.arrival, each.header, each.stored.sha256)))
@@ -142,8 +142,7 @@ class Ingest:
     def _write(self, archived: Sequence[Archived], rejected: Sequence[Rejected]) -> None:
         """Rows for what the archive has, and for what is kept aside: one transaction."""
         with self.database.writing() as session:
-            for one in archived:
-                _record(session, one)
+            _record(session, archived)
             for aside in rejected:
                 _note_quarantine(session, aside)
         for aside in rejected:
@@ -172,14 +171,18 @@ def _part(outcomes: Iterator[Taken | Rejected]) -> tuple[list[Taken], list[Rejec
     return taken, rejected
 
 
-def _record(session: Session, one: Archived) -> None:
-    arrival = one.taken.arrival
-    if arrival.origin == SELF_TEST:
-        session.merge(
-            Pulse(part=f"self-test {arrival.sop_uid}", at=now(), detail="received, archived, digest read back")
-        )
-        return
-    record(session, arrival.origin, study_text(one.taken.header), series_text(one.taken.header), _facts(one))
+def _record(session: Session, archived: Sequence[Archived]) -> None:
+    for one in archived:
+        arrival = one.taken.arrival
+        if arrival.origin == SELF_TEST:
+            detail = "received, archived, digest read back"
+            session.merge(Pulse(part=f"self-test {arrival.sop_uid}", at=now(), detail=detail))
+    record_all(session, [_recording(one) for one in archived if one.taken.arrival.origin != SELF_TEST])
+
+
+def _recording(one: Archived) -> Recording:
+    header = one.taken.header
+    return Recording(one.taken.arrival.origin, study_text(header), series_text(header), _facts(one))
 
 
 def _facts(one: Archived) -> InstanceFacts:

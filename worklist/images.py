@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from worklist.models import Case, CaseStudy, Instance, Series, Study
@@ -65,21 +66,61 @@ class InstanceFacts:
     received_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One archived instance, with what it says of its study and series."""
+
+    origin: str
+    study: StudyText
+    series: SeriesText
+    facts: InstanceFacts
+
+
 def record(
     session: Session, origin: str, study: StudyText, series: SeriesText, facts: InstanceFacts, *, ours: bool = False
 ) -> None:
     """Write down one archived instance; again for the same instance changes nothing. `ours`: a report we wrote."""
-    known = _study(session, origin, study, facts.received_at)
-    row = _series(session, known, series, ours=ours)
-    seen = session.scalars(select(Instance.id).where(Instance.study_id == known.id, Instance.sop_uid == facts.sop_uid))
-    if seen.first() is not None:
+    _record_study(session, [Recording(origin, study, series, facts)], ours=ours)
+
+
+def record_all(session: Session, recordings: Sequence[Recording]) -> None:
+    """Write down many, with a few queries for each study."""
+    by_study: dict[tuple[str, str], list[Recording]] = {}
+    for one in recordings:
+        by_study.setdefault((one.origin, one.study.study_uid), []).append(one)
+    for key in sorted(by_study):  # every writer locks in the same order
+        _record_study(session, by_study[key], ours=False)
+
+
+def _record_study(session: Session, recordings: Sequence[Recording], *, ours: bool) -> None:
+    first = recordings[0]
+    known = _study(session, first.origin, first.study, first.facts.received_at)
+    fresh = _unseen(session, known, recordings)
+    series: dict[str, Series] = {}
+    rows = []
+    for one in fresh:
+        uid = one.series.series_uid
+        row = series.get(uid) or series.setdefault(uid, _series(session, known, one.series, ours=ours))
+        rows.append({"study_id": known.id, "series_id": row.id} | {name: getattr(one.facts, name) for name in _NAMES})
+        row.version += 1
+    if not rows:
         return
-    session.add(Instance(study_id=known.id, series_id=row.id, **{name: getattr(facts, name) for name in _NAMES}))
-    known.version += 1
-    row.version += 1
+    session.execute(insert(Instance), rows)
+    known.version += len(rows)
     if not ours:
-        _arrived(session, known, facts.received_at)
+        _arrived(session, known, max(one.facts.received_at for one in fresh))
     session.flush()
+
+
+def _unseen(session: Session, study: Study, recordings: Sequence[Recording]) -> list[Recording]:
+    """Those that have no row yet, each SOP Instance UID once."""
+    first: dict[str, Recording] = {}
+    for one in recordings:
+        first.setdefault(one.facts.sop_uid, one)
+    seen = set(
+        session.scalars(select(Instance.sop_uid).where(Instance.study_id == study.id, Instance.sop_uid.in_(first)))
+    )
+    return [one for uid, one in first.items() if uid not in seen]
 
 
 _NAMES = tuple(InstanceFacts.__dataclass_fields__)
