@@ -2,10 +2,10 @@
 const AT_ONCE = 3;
 const PAUSES = [1000, 3000, 8000, 15000, 30000];
 const GROUPS = [
-  ["stored", "received", true],
-  ["known", "already there", false],
-  ["refused", "could not be taken", true],
-  ["skipped", "left out, because not an image", false],
+  ["stored", "received"],
+  ["known", "already there"],
+  ["refused", "could not be taken"],
+  ["skipped", "left out, because not an image"],
 ];
 
 // Every file below what was dropped; a folder's reader hands out its entries in portions.
@@ -49,7 +49,7 @@ class Upload {
     this.find = (id) => document.getElementById(id);
     this.queue = [];
     this.active = new Map();
-    this.verdicts = new Map(GROUPS.map(([outcome]) => [outcome, []]));
+    this.verdicts = new Map(); // by name: what is sent again has one verdict, the newest
     this.total = this.finished = this.bytes = this.sent = 0;
     this.workers = 0;
   }
@@ -130,7 +130,11 @@ class Upload {
   }
 
   judge(verdict) {
-    this.verdicts.get(verdict.outcome)?.push(verdict);
+    this.verdicts.set(verdict.name, verdict);
+  }
+
+  having(outcome) {
+    return [...this.verdicts.values()].filter((verdict) => verdict.outcome === outcome);
   }
 
   problem(text) {
@@ -150,12 +154,12 @@ class Upload {
   }
 
   list() {
-    const shown = GROUPS.filter(([outcome]) => this.verdicts.get(outcome).length).map(([outcome, words, open]) => {
-      const verdicts = this.verdicts.get(outcome);
+    const shown = GROUPS.filter(([outcome]) => this.having(outcome).length).map(([outcome, words]) => {
+      const verdicts = this.having(outcome);
       const noun = outcome === "stored" || outcome === "known" ? "image" : "file";
       const details = document.createElement("details");
       details.dataset.outcome = outcome;
-      details.open = open && outcome === "refused";
+      details.open = outcome === "refused";
       const summary = document.createElement("summary");
       summary.textContent = `${count(verdicts.length, noun)} ${words}`;
       details.append(summary, list(verdicts));
@@ -173,7 +177,7 @@ class Upload {
   end() {
     const left = this.queue.length;
     this.queue = [];
-    const images = this.verdicts.get("stored").length + this.verdicts.get("known").length;
+    const images = this.having("stored").length + this.having("known").length;
     this.find("progress-text").textContent = left || this.stopping.signal.aborted
       ? `Stopped. ${count(images, "image")} arrived.`
       : images
