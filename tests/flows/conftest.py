@@ -385,10 +385,9 @@ class Tab:
         opened.listen()
         return opened
 
-    def see_images(self, url: str, *study_uids: str, series_uid: str = "") -> np.ndarray:
-        """Open studies in OHIF; what is drawn, as grey values from 0 to 1, once there is something."""
-        more = f"&initialSeriesInstanceUID={series_uid}" if series_uid else ""
-        self.page.goto(f"{url}/ohif/viewer?StudyInstanceUIDs={','.join(study_uids)}{more}")
+    def see_images(self, url: str, study_uid: str) -> np.ndarray:
+        """Open a study in OHIF; what is drawn, as grey values from 0 to 1, once there is something."""
+        self.page.goto(f"{url}/ohif/viewer?StudyInstanceUIDs={study_uid}")
         return self.drawn()
 
     def canvases(self) -> list[np.ndarray]:
