@@ -20,6 +20,7 @@ from scp.waking import make_patient, wait_readable
 
 _KEEPALIVE: dict[int, int] = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}
 _REQUEST_BYTES: Final = 65_536
+_BEFORE_ACCEPTANCE: Final = frozenset({"Sta1", "Sta2", "Sta3"})  # PS3.8 section 9.2
 _MOST_WAITING_MESSAGES: Final = 1
 _BACK_PRESSURE_SECONDS: Final = 0.002
 
@@ -102,8 +103,9 @@ class BoundedSocket(ClosingSocket):
         return data
 
     def _check_size(self, nr_bytes: int) -> None:
-        established = self.assoc.is_established
-        if nr_bytes > (self._limits.pdu_bytes if established else _REQUEST_BYTES):
+        # the state machine of this thread: `is_established` is set by another, perhaps after the first object's PDU
+        requesting = self.assoc.dul.state_machine.current_state in _BEFORE_ACCEPTANCE
+        if nr_bytes > (_REQUEST_BYTES if requesting else self._limits.pdu_bytes):
             raise OSError(f"a PDU of {nr_bytes} bytes is refused")
         within = self.assoc.dimse.message is not None
         self._message_bytes = nr_bytes + (self._message_bytes if within else 0)

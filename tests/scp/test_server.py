@@ -5,6 +5,7 @@ import signal
 import socket
 import struct
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -19,6 +20,7 @@ from pydicom.uid import (
     JPEGLSLossless,
     RLELossless,
 )
+from pynetdicom.acse import ACSE
 from pynetdicom.presentation import build_context
 
 from scp.reasons import REASONS, Reason
@@ -214,6 +216,21 @@ def test_mute_and_lying_connections_do_not_keep_others_out(tmp_path, made):
         finally:
             for connection in silent:
                 connection.close()
+
+
+def test_an_object_that_follows_the_acceptance_at_once_is_taken(tmp_path, made, monkeypatch):
+    """Once, on a busy machine, the first PDU was refused: another thread had not noted the acceptance yet."""
+    send_accept = ACSE.send_accept
+
+    def accept_and_dawdle(acse):
+        send_accept(acse)
+        time.sleep(0.3)
+
+    monkeypatch.setattr(ACSE, "send_accept", accept_and_dawdle)
+    with made.receiving(tmp_path) as hospital:
+        sent = hospital.storescu(write(tmp_path / "large.dcm", made.object(pixels=900_000)))
+        assert sent.returncode == 0, sent.stderr
+        assert len(hospital.kept()) == 1
 
 
 def test_an_object_beyond_the_limit_ends_the_association_and_leaves_nothing(tmp_path, made):
