@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,17 +26,19 @@ def look(root: int) -> dict[int, Seen]:
     found = {}
     for pid in _family(root):
         with suppress(OSError):
-            found[pid] = Seen(_name(pid), _resident_mb(pid), _cpu_seconds(pid))
+            found[pid] = Seen(_name(pid), _resident_mb(pid), _cpu_of(pid))
     return found
 
 
-def idle_cpu(root: int, seconds: float) -> float:
-    """Percent of one core that all of them take together while nothing is asked of them."""
-    before = sum(seen.cpu_seconds for seen in look(root).values())
-    begun = time.monotonic()
-    time.sleep(seconds)
-    after = sum(seen.cpu_seconds for seen in look(root).values())
-    return 100 * (after - before) / (time.monotonic() - begun)
+def cpu_seconds(root: int) -> float:
+    """The CPU time so far of all of them together."""
+    return sum(seen.cpu_seconds for seen in look(root).values())
+
+
+def machine_seconds() -> float:
+    """The CPU time so far of everything on this machine: user, nice, system, interrupts, stolen (proc(5) `stat`)."""
+    ticks = [int(field) for field in (PROC / "stat").read_text().splitlines()[0].split()[1:9]]
+    return (sum(ticks) - ticks[3] - ticks[4]) / TICKS
 
 
 def _family(root: int) -> Iterator[int]:
@@ -58,7 +59,7 @@ def _stat(pid: int) -> list[str]:
     return (PROC / str(pid) / "stat").read_text().rpartition(") ")[2].split()
 
 
-def _cpu_seconds(pid: int) -> float:
+def _cpu_of(pid: int) -> float:
     fields = _stat(pid)
     return (int(fields[11]) + int(fields[12])) / TICKS
 

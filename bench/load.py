@@ -14,9 +14,10 @@ from bench.notebook import NotMeasured
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A DICOMweb server: where it is, and what a client must send along."""
+    """A DICOMweb server: its processes, where it is, and what a client must send along."""
 
     name: str
+    pid: int
     port: int
     root: str
     headers: dict[str, str]
@@ -45,6 +46,11 @@ class Asked:
     def per_second(self) -> float:
         """Answers a second, over all connections."""
         return sum(len(one) / sum(one) for one in self.taken if one)
+
+    @property
+    def answers(self) -> int:
+        """How many there were."""
+        return sum(map(len, self.taken))
 
     @property
     def median_ms(self) -> float:

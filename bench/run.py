@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.dcmtk import HOSPITAL, receiving, send
-from bench.footprint import Seen, idle_cpu, look
+from bench.footprint import Seen, cpu_seconds, look, machine_seconds
 from bench.images import Study, cine_template, ct_template
 from bench.metrics import ORTHANC, OVERREAD
 from bench.notebook import Notebook, Process
@@ -59,8 +59,15 @@ def _rest(scene: Scene) -> dict[int, Seen]:
     root = scene.overread.pid
     wait_for(lambda: "demo" not in {seen.name for seen in look(root).values()}, 120, "The demo's studies being sent")
     time.sleep(QUIET_SECONDS + 3)
-    scene.notes.idle_cpu[f"of {OVERREAD} at rest"] = idle_cpu(root, scene.plan.idle_seconds)
-    scene.notes.idle_cpu[f"of {ORTHANC} at rest"] = idle_cpu(scene.orthanc.pid, scene.plan.idle_seconds)
+    ours, theirs, everybody = cpu_seconds(root), cpu_seconds(scene.orthanc.pid), machine_seconds()
+    begun = time.monotonic()
+    time.sleep(scene.plan.idle_seconds)
+    percent = 100 / (time.monotonic() - begun)
+    ours, theirs = cpu_seconds(root) - ours, cpu_seconds(scene.orthanc.pid) - theirs
+    others = machine_seconds() - everybody - ours - theirs
+    scene.notes.idle_cpu[f"of {OVERREAD} at rest"] = percent * ours
+    scene.notes.idle_cpu[f"of {ORTHANC} at rest"] = percent * theirs
+    scene.notes.idle_cpu["of everybody else on this machine then"] = percent * max(0, others)
     return look(root)
 
 

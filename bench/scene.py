@@ -38,6 +38,6 @@ class Scene:
     def web(self) -> tuple[Server, Server]:
         """Both DICOMweb servers: ours checks the reader's rights, Orthanc lets everybody in."""
         return (
-            Server(OVERREAD, self.overread.http, "/dicom-web", self.overread.bearer()),
-            Server(ORTHANC, self.orthanc.http, "/dicom-web", {}),
+            Server(OVERREAD, self.overread.pid, self.overread.http, "/dicom-web", self.overread.bearer()),
+            Server(ORTHANC, self.orthanc.pid, self.orthanc.http, "/dicom-web", {}),
         )

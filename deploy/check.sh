@@ -10,8 +10,8 @@ check() {
     ".venv/bin/$1" "${@:2}" || failed+=("$1${2:+ $2}")
 }
 
-check ruff check .
-check ruff format --check .
+check ruff check --no-cache .
+check ruff format --no-cache --check .
 check mypy
 check mypy --strict deploy/front_end.py
 check lint-imports --no-logo

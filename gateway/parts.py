@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orthanc.cache import ReadCache
-
 from config.database import Database, connect
 from config.settings import Settings
 from gateway.installation import Folders, Secrets, read_secrets
 from orthanc.archive import Archive
+from orthanc.cache import ReadCache
 from scp.inbox import Inbox
 from scp.sender import Sender
 from worklist.routing import Routing, load_rules
