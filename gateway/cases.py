@@ -7,7 +7,7 @@ from datetime import timedelta
 import structlog
 
 from gateway.parts import Parts
-from worklist.cases import settle
+from worklist.cases import settle, something_to_settle
 from worklist.models import now
 
 log = structlog.get_logger()
@@ -21,8 +21,12 @@ def settle_quiet_studies(parts: Parts) -> bool:
     """
     quiet = timedelta(seconds=parts.settings.studies.quiet_seconds)
     oldest = parts.inbox.backlog().oldest_at
+    until = min(now(), oldest) if oldest else now()
+    with parts.database.reading() as session:
+        if not something_to_settle(session, quiet, until):
+            return False
     with parts.database.writing() as session:
-        opened = settle(session, quiet, min(now(), oldest) if oldest else now(), parts.routing.route)
+        opened = settle(session, quiet, until, parts.routing.route)
     for case_id in opened:
         log.info("case ready", case=case_id)
     return False
