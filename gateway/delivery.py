@@ -84,19 +84,27 @@ class Delivering:
         self.sender.send(endpoint, parcel.files)
         if parcel.peer.proof == "status":
             return "Accepted with status 0000 (this peer offers no query)"
-        if not self.sender.has_instances(endpoint, parcel.study_uid, parcel.uids):
+        if not self._found(endpoint, parcel):
             raise NotProven("The peer accepted the report, but a query does not find it yet.")
         return "Found by a query for the report's UIDs"
+
+    def _found(self, endpoint: Endpoint, parcel: _Parcel) -> bool:
+        try:
+            return self.sender.has_instances(endpoint, parcel.study_uid, parcel.uids)
+        except PeerRefused as error:
+            raise PeerRefused(
+                f"The peer accepted the report, but not our query for it ({error}). "
+                "If it offers no query, let its status be the proof."
+            ) from error
 
 
 def _prove(session: Session, parcel: _Parcel, proof: str) -> None:
     values = {"state": DeliveryState.PROVEN, "proof": proof, "proven_at": now(), "lease_until": None, "last_error": ""}
+    case = session.get_one(Case, parcel.case_id, with_for_update=True)  # who proves the last one sees all the others
     session.execute(update(Delivery).where(Delivery.id == parcel.delivery_id).values(**values))
     session.add(AuditLine(actor="delivery", action="deliver to", case_id=parcel.case_id, detail=proof))
-    if _all_proven(session, parcel.case_id):
-        case = session.get_one(Case, parcel.case_id)
-        if case.state is CaseState.SIGNED:
-            lifecycle.deliver(session, case)
+    if case.state is CaseState.SIGNED and _all_proven(session, parcel.case_id):
+        lifecycle.deliver(session, case)
 
 
 def _all_proven(session: Session, case_id: int) -> bool:

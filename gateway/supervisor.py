@@ -7,6 +7,7 @@ ports free.
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import signal
 import socket
@@ -173,6 +174,8 @@ def require_free_port(host: str, port: int, option: str) -> None:
                 f"Port {port} needs more rights than this user has. Choose one above 1023 with {option} PORT."
             ) from error
         except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise ConfigurationError(f"“{host}” is not an address of this machine to listen on.") from error
             raise ConfigurationError(
                 f"Port {port} is in use by another program. Stop that, or choose another with {option} PORT."
             ) from error

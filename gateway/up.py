@@ -18,12 +18,14 @@ from gateway.readiness import ready_file
 from gateway.sites import write_peer_book
 from gateway.supervisor import (
     Part,
+    StartFailed,
     Supervisor,
     hold_lock,
     require_free_port,
     to_stderr,
 )
 from orthanc import server as orthanc_server
+from orthanc.errors import ArchiveUnavailable
 from worklist import schema
 from worklist.routing import load_rules
 
@@ -108,7 +110,10 @@ def _start(settings: Settings, folders: Folders, supervisor: Supervisor, managed
 def _orthanc(settings: Settings, folders: Folders, port: int) -> Part:
     password = settings.archive.password.get_secret_value()
     configuration = orthanc_server.write_configuration(folders.archive, port, password)
-    command = orthanc_server.command(configuration)
+    try:
+        command = orthanc_server.command(configuration)
+    except ArchiveUnavailable as error:
+        raise StartFailed(str(error)) from error
     return Part("orthanc", command.argv, environment(command.environment), lambda: _answers(port, "/system"),
                 STOPS["orthanc"])  # fmt: skip
 

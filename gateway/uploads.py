@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import lzma
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +29,8 @@ MOST_BYTES = 20 << 30  # unpacked, of one zip
 MOST_RATIO = 200  # unpacked to packed; more is a bomb, unless it is small anyway
 HARMLESS = 64 << 20
 PIECE = 1 << 20
+# what Python's decompressors raise over an entry that is damaged, protected or packed in a way they do not know
+DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, NotImplementedError, EOFError, ValueError)
 NO_IMAGE = "not a DICOM image"
 
 
@@ -60,9 +64,7 @@ class Uploads:
                 for entry in entries:
                     yield self._entry(case_id, archive, entry)
         except zipfile.BadZipFile:
-            yield UploadVerdict(
-                file.name, Outcome.REFUSED, "the zip file is damaged; make it again and upload it again"
-            )
+            yield UploadVerdict(name, Outcome.REFUSED, "the zip file is damaged; make it again and upload it again")
 
     def _entry(self, case_id: int, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> UploadVerdict:
         name = entry.filename
@@ -75,7 +77,7 @@ class Uploads:
                         if left < 0:
                             return UploadVerdict(name, Outcome.REFUSED, "it is larger than the zip file says")
                         unpacked.write(piece)
-            except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
+            except DAMAGED as error:
                 locked = "it is protected by a password" if "password" in str(error) else "it is damaged in the zip"
                 return UploadVerdict(name, Outcome.REFUSED, locked)
             unpacked.flush()
