@@ -37,7 +37,7 @@ class Receiver:
         """Read "DEMO_PACS@127.0.0.1:11113". Raises BadPeer."""
         title, _, address = text.partition("@")
         host, _, port = address.rpartition(":")
-        if not (title and host and port.isdigit() and 0 < int(port) < 65536):
+        if not (title and host and port.isdecimal() and port.isascii() and 0 < int(port) < 65536):
             raise BadPeer(f"“{text}” is not AE@HOST:PORT, e.g. PACS@10.0.0.5:104.")
         return cls(checked_title(title), host, int(port), proof)
 
@@ -92,7 +92,14 @@ def write_peer_book(database: Database, file: Path) -> bool:
         ]
     peers.append({"ae_title": DOCTOR, "origin": "self-test", "name": "Overread's own check"})
     book = {"peers": peers}
-    if file.exists() and orjson.loads(file.read_bytes()) == book:
+    if _is_written(file, book):
         return False
     write_private(file, book)
     return True
+
+
+def _is_written(file: Path, book: dict[str, list[dict[str, str]]]) -> bool:
+    try:
+        return bool(orjson.loads(file.read_bytes()) == book)
+    except (FileNotFoundError, orjson.JSONDecodeError):
+        return False

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import IO
 
 from sqlalchemy import select
 
@@ -67,21 +68,11 @@ class Uploads:
             yield UploadVerdict(name, Outcome.REFUSED, "the zip file is damaged; make it again and upload it again")
 
     def _entry(self, case_id: int, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> UploadVerdict:
-        name = entry.filename
         with NamedTemporaryFile(dir=self.folder) as unpacked:
-            try:
-                with archive.open(entry) as packed:
-                    left = entry.file_size
-                    while piece := packed.read(min(PIECE, left + 1)):
-                        left -= len(piece)
-                        if left < 0:
-                            return UploadVerdict(name, Outcome.REFUSED, "it is larger than the zip file says")
-                        unpacked.write(piece)
-            except DAMAGED as error:
-                locked = "it is protected by a password" if "password" in str(error) else "it is damaged in the zip"
-                return UploadVerdict(name, Outcome.REFUSED, locked)
-            unpacked.flush()
-            return self._file(case_id, Path(unpacked.name), name)
+            problem = _unpack(archive, entry, unpacked)
+            if problem:
+                return UploadVerdict(entry.filename, Outcome.REFUSED, problem)
+            return self._file(case_id, Path(unpacked.name), entry.filename)
 
     def _file(self, case_id: int, file: Path, name: str) -> UploadVerdict:
         origin = f"case:{case_id}"
@@ -110,6 +101,26 @@ def _allow(case: Case, who: Viewer) -> None:
         raise lifecycle.NotAllowed("Only the patient whose request this is can add images to it.")
     if case.state not in TAKES_IMAGES:
         raise lifecycle.WrongState("This request is already being read; images cannot be added to it any more.")
+
+
+def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, out: IO[bytes]) -> str:
+    """Write an entry of a zip into a file; why it cannot be unpacked, "" if it was. Raises OSError of our disk."""
+    try:
+        with archive.open(entry) as packed:
+            left = entry.file_size
+            while piece := packed.read(min(PIECE, left + 1)):
+                left -= len(piece)
+                if left < 0:
+                    return "it is larger than the zip file says"
+                out.write(piece)
+    except DAMAGED as error:
+        return "it is protected by a password" if "password" in str(error) else "it is damaged in the zip"
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        return "it is damaged in the zip"  # so says bz2
+    out.flush()
+    return ""
 
 
 def _too_much(entries: list[zipfile.ZipInfo]) -> str:
