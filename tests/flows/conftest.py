@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib import request
 
 import numpy as np
@@ -194,6 +194,19 @@ class Hospital:
     def storescu(self, *what: object, check: bool = True) -> subprocess.CompletedProcess[str]:
         words = ("-v", "-aet", self.title, "-aec", "OVERREAD", "127.0.0.1", self.installation.dicom, "+sd", *what)
         return run_tool("storescu", *words, check=check)
+
+    @contextmanager
+    def sending(self, *what: object) -> Iterator[IO[str]]:
+        """The words of a storescu while it sends, at the pace of a PACS that leaves Nagle's algorithm on."""
+        words = ("-v", "-to", 10, "-ta", 10, "-td", 30, "-aet", self.title, "-aec", "OVERREAD", "127.0.0.1")
+        process = subprocess.Popen(
+            ["/usr/bin/storescu", *map(str, (*words, self.installation.dicom, *what))],
+            env={"PATH": os.environ["PATH"]}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        assert process.stdout is not None
+        with process.stdout as said:
+            yield said
+        process.wait(60)
 
     @staticmethod
     def tool(name: str, *arguments: object, check: bool = True) -> str:
