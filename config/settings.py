@@ -16,6 +16,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -173,6 +174,8 @@ def load_settings(data: Path, file: Path | None = None, **given: Any) -> Setting
         return _Chosen(data=data.absolute(), **given)
     except ValidationError as error:
         raise ConfigurationError(_in_plain_words(error, file)) from error
+    except SettingsError as error:
+        raise ConfigurationError(f"The configuration has a mistake (in the environment): {error}.") from error
 
 
 def _check_toml(file: Path) -> None:
@@ -180,7 +183,7 @@ def _check_toml(file: Path) -> None:
         tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(f"The configuration file {file} cannot be read: {error.strerror}.") from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # not TOML, or not even text
         raise ConfigurationError(f"The configuration file {file} is not valid TOML: {error}.") from error
 
 

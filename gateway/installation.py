@@ -118,31 +118,24 @@ def write_private(file: Path, content: dict[str, Any]) -> None:
     fresh.replace(file)
 
 
-def remember_start(settings: Settings, config_file: Path | None) -> None:
-    """Keep what `overread up` was told, so that `overread token --data DIR` finds the same installation."""
-    told = {
-        "config": str(config_file.absolute()) if config_file else None,
-        "demo": settings.demo,
-        "http": {"port": settings.http.port},
-        "dicom": {"port": settings.dicom.port, "host": settings.dicom.host},
-        "studies": {"quiet_seconds": settings.studies.quiet_seconds},
-        "archive": {
-            "url": settings.archive.url,
-            "username": settings.archive.username,
-            "password": settings.archive.password.get_secret_value(),
-        },
-    }
+def remember_start(settings: Settings) -> None:
+    """Keep the settings of this start, so that `overread token --data DIR` finds the same installation.
+
+    All of them: whoever runs that command need not have the file and the environment of who started it.
+    """
+    told = settings.model_dump(mode="json", exclude={"data"})
+    told["archive"]["password"] = settings.archive.password.get_secret_value()
     write_private(Folders(settings.data).run, told)
 
 
 def open_installation(data: Path) -> Settings:
-    """The settings of an installation that was started before. Raises ConfigurationError if there is none."""
+    """The settings with which an installation was last started. Raises ConfigurationError if there is none."""
     run = Folders(data.absolute()).run
     try:
-        told = json.loads(run.read_text())
+        return load_settings(data, **json.loads(run.read_text()))
     except OSError as error:
         raise ConfigurationError(
             f"There is no installation in {data}. Start one with: overread up --data {data}"
         ) from error
-    file = told.pop("config")
-    return load_settings(data, Path(file) if file else None, **told)
+    except (ValueError, TypeError, ConfigurationError) as error:
+        raise ConfigurationError(f"{run} cannot be used. Start again with: overread up --data {data}") from error

@@ -50,7 +50,7 @@ def run(start: Start) -> None:
     try:
         settings, managed = _choose_archive(settings, folders)
         _check(settings)
-        _prepare(settings, folders, start.config)
+        _prepare(settings, folders)
         supervisor = Supervisor(folders.log, to_stderr)
         supervisor.listen_to_signals()
         _start(settings, folders, supervisor, managed)
@@ -81,8 +81,8 @@ def _check(settings: Settings) -> None:
     assets.require(settings.assets)
 
 
-def _prepare(settings: Settings, folders: Folders, config: Path | None) -> None:
-    remember_start(settings, config)
+def _prepare(settings: Settings, folders: Folders) -> None:
+    remember_start(settings)
     for stale in folders.run_folder.glob("*.ready"):
         stale.unlink()
     database = connect(settings.database_url)
