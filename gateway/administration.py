@@ -16,14 +16,16 @@ from worklist.subspecialties import Subspecialty
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from config.database import Database
+
 person = typer.Typer(help="People who sign in.", no_args_is_help=True)
 site = typer.Typer(help="Hospitals and the DICOM peers they send from and receive on.", no_args_is_help=True)
 Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of the installation.")]
 
 
 @contextmanager
-def transaction(data: Path) -> Iterator[Session]:
-    """One transaction on the installation's database. Raises Explained if there is none, or it does not answer."""
+def installed(data: Path) -> Iterator[Database]:
+    """The installation's database. Raises Explained if there is none, or it does not answer."""
     from sqlalchemy.exc import OperationalError
 
     from config.database import connect
@@ -31,12 +33,18 @@ def transaction(data: Path) -> Iterator[Session]:
 
     database = connect(open_installation(data).database_url)
     try:
-        with database.writing() as session:
-            yield session
+        yield database
     except OperationalError as error:
         raise Explained(f"The database does not answer: {error.orig}") from error
     finally:
         database.close()
+
+
+@contextmanager
+def transaction(data: Path) -> Iterator[Session]:
+    """One transaction on the installation's database. Raises as `installed`."""
+    with installed(data) as database, database.writing() as session:
+        yield session
 
 
 @person.command("add")
@@ -112,13 +120,16 @@ def add_site(
     proof: Annotated[str, typer.Option(help="What proves a delivery: query, or status if it offers none.")] = "query",
 ) -> None:
     """Add a hospital and its DICOM peers, or more peers to it. Takes effect at once."""
-    from gateway.sites import Receiver, put_site
+    from gateway.installation import Folders
+    from gateway.sites import Receiver, put_site, write_peer_book
 
     if proof not in {"query", "status"}:
         raise Explained("--proof is “query” or “status”.")
     with transaction(data) as session:
         receivers = [Receiver.parse(text, proof) for text in receives_on or []]
         put_site(session, code, name, sends_from or [], receivers)
+    with installed(data) as database:
+        write_peer_book(database, Folders(data.absolute()).peers)  # the worker would, within a second
     typer.echo(f"{code} is known.")
 
 

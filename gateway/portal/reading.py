@@ -9,8 +9,10 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
+from gateway.portal.case_lines import CaseLine, case_line
 from gateway.portal.rights import asking
 from gateway.portal.services import PortalServices
+from gateway.portal.studies import count_images
 from sr_reports.errors import Unreportable
 from sr_reports.opinion import Opinion
 from sr_reports.problems import opinion_problems
@@ -69,7 +71,9 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
             case = held(session, asking(), case_id)
             if case.state is not CaseState.CLAIMED:
                 return flask.redirect(flask.url_for("portal.case", case_id=case_id))
-            return flask.render_template("sign.html", case=case, readiness=readiness(case), seen=_version(case))
+            return flask.render_template(
+                "sign.html", case=case, line=_line(session, case), readiness=readiness(case), seen=_version(case)
+            )
 
     @portal.post("/cases/<int:case_id>/sign")
     def sign(case_id: int) -> ResponseReturnValue:
@@ -91,7 +95,8 @@ def _add_preview(portal: Blueprint, services: PortalServices) -> None:
         with services.database.reading() as session:
             case = held(session, asking(), case_id)
             sections, problem = _sections(services, session, case)
-            return flask.render_template("preview.html", case=case, sections=sections, problem=problem)
+            line = _line(session, case)
+            return flask.render_template("preview.html", case=case, line=line, sections=sections, problem=problem)
 
     @portal.get("/cases/<int:case_id>/preview.pdf")
     def preview_pdf(case_id: int) -> ResponseReturnValue:
@@ -107,6 +112,11 @@ def _sections(services: PortalServices, session: Session, case: Case) -> tuple[t
         return services.preview(session, case), ""
     except (Invalid, Unreportable) as error:
         return (), str(error)
+
+
+def _line(session: Session, case: Case) -> CaseLine:
+    """Who and what it is about: a signature must not go under the wrong patient."""
+    return case_line(case, asking(), count_images(session, [case]))
 
 
 def _version(case: Case) -> str:
