@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import subprocess
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
 
-from bench.notebook import Notebook, NotMeasured
+from bench.notebook import Notebook
 from bench.paper import machine, print_results, write_results
 from bench.plan import QUICK, USUAL
 from bench.run import run
-from config.errors import Explained
 
 RESULTS = Path("build/bench")
 
@@ -29,20 +26,13 @@ def main() -> None:
     RESULTS.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=RESULTS)).absolute()
     try:
-        _attempt(notes, lambda: run(plan, folder, notes, lambda said: console.print(said, style="dim")))
+        notes.attempt("The run", lambda: run(plan, folder, notes, lambda said: console.print(said, style="dim")))
     except KeyboardInterrupt:
         notes.failures.append("The rest: somebody pressed Ctrl-C.")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     print_results(console, notes, about, plan)
     console.print(f"Every sample: {write_results(RESULTS, notes, about, plan)}")
-
-
-def _attempt(notes: Notebook, measure: Callable[[], None]) -> None:
-    try:
-        measure()
-    except (NotMeasured, Explained, OSError, subprocess.SubprocessError) as error:
-        notes.failures.append(str(error) or type(error).__name__)
 
 
 if __name__ == "__main__":

@@ -41,13 +41,23 @@ def _work(connection: http.client.HTTPConnection, plan: dict[str, Any], paths: l
 
 
 def _ask(connection: http.client.HTTPConnection, path: str, headers: dict[str, str], least: int) -> None:
-    connection.request("GET", path, headers=headers)
-    answer = connection.getresponse()
+    answer = _answer(connection, path, headers)
     size = 0
     while more := answer.readinto(BUFFER):
         size += more
     if answer.status != http.HTTPStatus.OK or size < least:
         sys.exit(f"GET {path}: {answer.status}, {size} bytes: {bytes(BUFFER[: min(size, 200)])!r}")
+
+
+def _answer(connection: http.client.HTTPConnection, path: str, headers: dict[str, str]) -> http.client.HTTPResponse:
+    """As a browser does it: a kept connection that the server has closed meanwhile is opened again, once."""
+    try:
+        connection.request("GET", path, headers=headers)
+        return connection.getresponse()
+    except ConnectionError:
+        connection.close()
+        connection.request("GET", path, headers=headers)
+        return connection.getresponse()
 
 
 if __name__ == "__main__":

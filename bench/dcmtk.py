@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -49,10 +50,13 @@ def send(to: Receiver, files: Sequence[Path], associations: int = 1) -> float:
 
 @contextmanager
 def receiving(folder: Path, ae_title: str) -> Iterator[Receiver]:
-    """Run storescp, a process for each association, writing into `folder`."""
+    """Run storescp, a process for each association, writing into `folder`, which is gone at the end."""
     folder.mkdir(parents=True)
     port = free_port()
     argv = ("storescp", "--fork", "-pdu", "131072", "-aet", ae_title, "-od", str(folder), str(port))
-    with running(argv, folder.parent / "storescp.log"):
-        wait_for(lambda: listens(port), 20, "storescp listening")
-        yield Receiver(ae_title, port)
+    try:
+        with running(argv, folder.parent / "storescp.log"):
+            wait_for(lambda: listens(port), 20, "storescp listening")
+            yield Receiver(ae_title, port)
+    finally:
+        shutil.rmtree(folder)

@@ -64,7 +64,7 @@ def ask(asking: Asking, connections: int = 1) -> Asked:
     try:
         for client in clients:
             if _pipe(client.stdout).readline() != "connected\n":
-                raise NotMeasured(client.communicate(timeout=20)[1].strip()[-300:])
+                raise NotMeasured(_last_line(client.communicate(timeout=20)[1]))
         for client in clients:
             _pipe(client.stdin).write("go\n")
             _pipe(client.stdin).flush()
@@ -90,9 +90,13 @@ def _client(asking: Asking, number: int, connections: int) -> subprocess.Popen[s
 def _result(client: subprocess.Popen[str]) -> list[float]:
     out, err = client.communicate()
     if client.returncode:
-        raise NotMeasured(err.strip()[-300:])
+        raise NotMeasured(_last_line(err))
     taken: list[float] = json.loads(out)
     return taken
+
+
+def _last_line(said: str) -> str:
+    return (said.strip().splitlines() or ["a client of the benchmark ended without a word"])[-1][:300]
 
 
 def _pipe(end: IO[str] | None) -> IO[str]:

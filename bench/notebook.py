@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import median
 
 from bench.metrics import METRICS
+from config.errors import Explained
 
 
 class NotMeasured(Exception):
@@ -35,6 +38,13 @@ class Notebook:
         """Write one sample down."""
         assert metric in METRICS, metric
         self.samples[metric][subject].append(value)
+
+    def attempt(self, what: str, measure: Callable[[], object]) -> None:
+        """Measure; what does not work is written down, and the rest goes on."""
+        try:
+            measure()
+        except (NotMeasured, Explained, OSError, subprocess.SubprocessError) as error:
+            self.failures.append(f"{what}: {error or type(error).__name__}")
 
     def median(self, metric: str, subject: str) -> float | None:
         """The median of all rounds; None if it was not measured."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from bench.dcmtk import HOSPITAL, receiving, send
@@ -83,12 +84,13 @@ def _prepare(scene: Scene) -> Study:
 
 
 def _round(scene: Scene, cine: Study, turn: int) -> None:
+    attempt = scene.notes.attempt
     fresh = measure_storing(scene, turn)
     for study in fresh:
-        measure_first_metadata(scene, study)
+        attempt("First metadata", partial(measure_first_metadata, scene, study))
     measure_reading(scene, fresh[-1], cine, turn)
     for study in fresh:
-        measure_reporting(scene, study)
+        attempt("Reporting", partial(measure_reporting, scene, study))
 
 
 def _processes(at_rest: dict[int, Seen], after: dict[int, Seen]) -> list[Process]:

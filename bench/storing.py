@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator
+from functools import partial
 
 from bench.dcmtk import Receiver, receiving, send
 from bench.images import Study
@@ -24,7 +24,8 @@ def measure_storing(scene: Scene, turn: int) -> list[Study]:
     for associations in ASSOCIATIONS:
         study = scene.new_ct()
         for subject in _in_turn(turn):
-            _store(scene, subject, study, associations)
+            what = f"C-STORE to {subject} over {associations}"
+            scene.notes.attempt(what, partial(_store, scene, subject, study, associations))
         studies.append(study)
     return studies
 
@@ -39,7 +40,6 @@ def _store(scene: Scene, subject: str, study: Study, associations: int) -> None:
     if subject == STORESCP:
         with receiving(scene.folder / "received", "STORESCP") as receiver:
             _timed(scene, subject, receiver, study, associations)
-        shutil.rmtree(scene.folder / "received")
         return
     _timed(scene, subject, scene.receiver(subject), study, associations)
     if subject == OVERREAD:
