@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session, sessionmaker
+
+from config.errors import Explained
 
 # FULL: a commit that was answered survives a power cut (NORMAL was measured to lose it).
 SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=15000")
@@ -44,15 +47,26 @@ class Database:
 
 
 def connect(url: str) -> Database:
-    """Open the database at an SQLAlchemy URL. Nothing is read or written yet."""
+    """Open the database at an SQLAlchemy URL. Nothing is read or written yet. Raises Explained for what is no URL."""
+    try:
+        engine = _engine(url)
+    except (ArgumentError, ImportError) as error:
+        raise Explained(
+            "The setting [database] url names no database that Overread can use; "
+            "write it like postgresql://user:password@host/name."
+        ) from error
+    writing = engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
+    return Database(engine, sessionmaker(engine, expire_on_commit=False), sessionmaker(writing, expire_on_commit=False))
+
+
+def _engine(url: str) -> Engine:
     if url.startswith("sqlite"):
         engine = create_engine(url, connect_args={"timeout": 15.0})
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
         engine = create_engine(url, pool_pre_ping=True)
-    writing = engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
-    return Database(engine, sessionmaker(engine, expire_on_commit=False), sessionmaker(writing, expire_on_commit=False))
+    return engine
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sqlalchemy.exc import OperationalError
+
 from config.database import connect
 from config.settings import ConfigurationError, Settings, environment, load_settings
 from gateway import assets
@@ -78,7 +80,10 @@ def _check(settings: Settings) -> None:
     if settings.http.port == settings.dicom.port:
         raise ConfigurationError("--http and --dicom need two different ports.")
     load_rules(settings.routing_file)
-    assets.require(settings.assets)
+    try:
+        assets.require(settings.assets)
+    except assets.AssetsMissing as error:
+        raise ConfigurationError(str(error)) from error
 
 
 def _prepare(settings: Settings, folders: Folders) -> None:
@@ -86,11 +91,15 @@ def _prepare(settings: Settings, folders: Folders) -> None:
     for stale in folders.run_folder.glob("*.ready"):
         stale.unlink()
     database = connect(settings.database_url)
-    schema.upgrade(database)
-    if settings.demo:
-        add_demo_people(database)
-    write_peer_book(database, folders.peers)
-    database.close()
+    try:
+        schema.upgrade(database)
+        if settings.demo:
+            add_demo_people(database)
+        write_peer_book(database, folders.peers)
+    except OperationalError as error:
+        raise StartFailed(f"The database does not answer: {error.orig}") from error
+    finally:
+        database.close()
 
 
 def _start(settings: Settings, folders: Folders, supervisor: Supervisor, managed: int) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from argon2 import PasswordHasher
+from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -16,6 +17,10 @@ from worklist.models import ApiToken, Person, PersonRole, now
 from worklist.states import Role
 
 TOKEN_LIFE = timedelta(days=90)
+
+
+class BadAddress(Explained):
+    """Nobody could sign in with this e-mail address."""
 
 
 class NoSuchPerson(Explained):
@@ -39,7 +44,8 @@ class NewPerson:
 
 
 def add_person(session: Session, new: NewPerson, password: str) -> Person:
-    """Make an account, or bring an existing one up to date (its password too)."""
+    """Make an account, or bring an existing one up to date (its password too). Raises BadAddress."""
+    check_address(new.email)
     person = _find(session, new.email) or Person(email=new.email.lower())
     person.password = PasswordHasher().hash(password)
     for name in ("display_name", "dicom_name", "title", "organization", "registration_number", "registration_body"):
@@ -51,6 +57,14 @@ def add_person(session: Session, new: NewPerson, password: str) -> Person:
     session.add(person)
     session.flush()
     return person
+
+
+def check_address(email: str) -> None:
+    """Raises BadAddress for what the sign-in page would not take."""
+    try:
+        validate_email(email, check_deliverability=False)
+    except EmailNotValidError as error:
+        raise BadAddress(f"“{email}” is not an e-mail address with which one can sign in: {error}") from error
 
 
 def person_by_email(session: Session, email: str) -> Person:
