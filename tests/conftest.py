@@ -22,6 +22,7 @@ from urllib import request
 from urllib.error import HTTPError
 
 import pytest
+from playwright.sync_api import Playwright, sync_playwright
 from sqlalchemy import create_engine, text
 
 from config.database import Database, connect
@@ -458,3 +459,10 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
 def run_overread() -> Callable[..., subprocess.CompletedProcess[str]]:
     """`run_overread("token", "a@b.example", "--data", "DIR")`: the command, run to its end, output as text."""
     return overread
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    """The one driver of Chromium in this process: a second one refuses to start beside it."""
+    with sync_playwright() as driver:
+        yield driver

@@ -18,7 +18,7 @@ from urllib import request
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, expect
 from pydicom import dcmread, dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.misc import is_dicom
@@ -463,10 +463,9 @@ def sign_in(page: Page, url: str, email: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+def chromium(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
     """Chromium without a screen. Screenshots stay in pytest's temporary folder."""
     assert CHROMIUM.exists(), "Chromium is missing: apt-get install chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield Chromium(browser, tmp_path_factory.mktemp("screenshots"))
-        browser.close()
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+    yield Chromium(browser, tmp_path_factory.mktemp("screenshots"))
+    browser.close()

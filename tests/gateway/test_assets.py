@@ -13,7 +13,7 @@ from wsgiref.simple_server import WSGIServer, make_server
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, Playwright
 
 from gateway.assets import INLINE_SCRIPT, WORKER, AssetsMissing, content_security_policy, mount
 
@@ -65,11 +65,10 @@ def address() -> Iterator[str]:
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
-        yield browser.new_page()
-        browser.close()
+def page(playwright: Playwright) -> Iterator[Page]:
+    browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
+    yield browser.new_page()
+    browser.close()
 
 
 def test_a_missing_front_end_says_what_to_do(tmp_path: Path) -> None:

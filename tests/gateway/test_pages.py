@@ -299,6 +299,7 @@ def test_what_is_signed_is_what_was_seen(web: Any) -> None:
     web.ask(reader, "POST", f"/cases/{case}/sign", data={"seen": (moment - timedelta(seconds=5)).isoformat()})
     assert case_of(web, case).state is CaseState.CLAIMED
     page = web.ask(reader, "GET", f"/cases/{case}/sign").text
+    assert f"Case {case}: " in page  # a signature must not go under the wrong patient
     seen = re.search(r'name="seen" value="([^"]+)"', page)
     assert seen is not None
     web.ask(reader, "POST", f"/cases/{case}/sign", data={"seen": seen[1]})
