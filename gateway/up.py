@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import socket
 import sys
 from collections.abc import Iterator
@@ -47,6 +48,7 @@ def run(start: Start) -> None:
     """Run everything until Ctrl-C or SIGTERM. Raises ConfigurationError or StartFailed in plain words."""
     settings = load_settings(start.data, start.config, **start.given)
     folders = Folders(settings.data)
+    os.umask(0o077)  # what we and our parts write is for this user's eyes only
     folders.make()
     lock = hold_lock(folders.data / "lock")
     try:
@@ -110,6 +112,7 @@ def _start(settings: Settings, folders: Folders, supervisor: Supervisor, managed
         if not supervisor.stopping:
             _say_ready(settings)
             if settings.demo:
+                to_stderr(f"open http://127.0.0.1:{settings.http.port}/login and choose an account (password: demo)")
                 supervisor.run_once(_child(settings, "demo", "send-demo"))
             supervisor.watch()
     finally:
