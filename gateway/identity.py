@@ -67,6 +67,8 @@ class Identities:
             raise Contradiction("The object's identifiers are not those under which it was sent.")
         if arrival.origin == SELF_TEST and header.patient_id != SELF_TEST_PATIENT:
             raise Contradiction("Only Overread's own test image may come as a self-test: that is deleted again.")
+        if arrival.origin != SELF_TEST and header.patient_id == SELF_TEST_PATIENT:
+            raise Contradiction(f"The Patient ID {SELF_TEST_PATIENT} is that of Overread's own test image.")
         self._same_patient(arrival, header)
         return self._same_content(arrival, sha256)
 

@@ -176,7 +176,7 @@ def _record(session: Session, archived: Sequence[Archived]) -> None:
         arrival = one.taken.arrival
         if arrival.origin == SELF_TEST:
             detail = "received, archived, digest read back"
-            session.merge(Pulse(part=f"self-test {arrival.sop_uid}", at=now(), detail=detail))
+            session.merge(Pulse(part=f"self-test {arrival.sop_uid}"[:64], at=now(), detail=detail))
     record_all(session, [_recording(one) for one in archived if one.taken.arrival.origin != SELF_TEST])
 
 

@@ -181,15 +181,6 @@ def require_free_port(host: str, port: int, option: str) -> None:
             ) from error
 
 
-def accepts_connections(host: str, port: int) -> bool:
-    """Whether something listens there now."""
-    try:
-        with socket.create_connection((host, port), timeout=1.0):
-            return True
-    except OSError:
-        return False
-
-
 def to_stderr(message: str) -> None:
     """Say something to whoever started us, without disturbing what programs read from stdout."""
     sys.stderr.write(f"overread: {message}\n")

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import flask
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gateway.portal.rights import asking
@@ -99,10 +98,7 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
 def _taken(services: PortalServices, who: Viewer, case_id: int) -> ResponseReturnValue:
     """Say who was first. A reader may know that much of a case of their own subspecialties, and of no other."""
     with services.database.reading() as session:
-        of_theirs = select(Case).where(Case.id == case_id, Case.subspecialty.in_(who.subspecialties))
-        case = session.scalars(of_theirs).one_or_none()
-        if case is None:
-            raise lifecycle.NotFound(f"There is no case {case_id}.")
+        case = cases.get_to_claim(session, who, case_id)
         reader = case.reader.display_name if case.reader else ""
         state = STATES[case.state].text.lower()
     said = f"{reader} was first: case {case_id} is theirs now." if reader else f"Case {case_id} is {state} now."

@@ -220,6 +220,15 @@ def test_nobody_removes_an_image_by_sending_it_again_as_a_self_test(world, make)
     assert "own test image" in world.troubles()[0].reason
 
 
+def test_no_hospitals_image_can_stand_where_the_self_test_deletes(world, make) -> None:
+    """The archive tells instances apart by Patient ID and UIDs: a stranger once had one with that ID deleted."""
+    image = make(PatientID="SELF-TEST")
+    world.receive(image)
+    world.carry()
+    assert world.instances() == []
+    assert "own test image" in world.troubles()[0].reason
+
+
 def test_refusals_become_visible_once(world) -> None:
     refusal = Refusal("site:1", "HOSPITAL", "It has no SOP Instance UID.", 0xA900, "", "", "1.2.3", now())
     world.inbox.refuse(refusal)
