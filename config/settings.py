@@ -75,6 +75,7 @@ class Studies(_Section):
     """When a study is complete, and which rules route it."""
 
     quiet_seconds: float = Field(gt=0)
+    patience_seconds: float = Field(gt=0)
     routing: str
 
 

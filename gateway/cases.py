@@ -1,4 +1,4 @@
-"""A study that was quiet for long enough becomes a case on a worklist."""
+"""A study that is complete becomes a case on a worklist."""
 
 from __future__ import annotations
 
@@ -7,26 +7,31 @@ from datetime import timedelta
 import structlog
 
 from gateway.parts import Parts
-from worklist.cases import settle, something_to_settle
+from scp.presence import being_sent
 from worklist.models import now
+from worklist.settling import Waiting, settle, something_to_settle
 
 log = structlog.get_logger()
 
 
-def settle_quiet_studies(parts: Parts) -> bool:
-    """Open a case for every study that became quiet; False: look again later.
+def settle_complete_studies(parts: Parts) -> bool:
+    """Open a case for every study that became complete; False: look again later.
 
     Quiet is counted up to the oldest instance that still waits in the inbox, so that a backlog never makes a study
     look complete.
     """
-    quiet = timedelta(seconds=parts.settings.studies.quiet_seconds)
-    oldest = parts.inbox.backlog().oldest_at
-    until = min(now(), oldest) if oldest else now()
+    studies, oldest = parts.settings.studies, parts.inbox.backlog().oldest_at
+    waiting = Waiting(
+        quiet=timedelta(seconds=studies.quiet_seconds),
+        patience=timedelta(seconds=studies.patience_seconds),
+        until=min(now(), oldest) if oldest else now(),
+        being_sent=being_sent(parts.folders.counters),
+    )
     with parts.database.reading() as session:
-        if not something_to_settle(session, quiet, until):
+        if not something_to_settle(session, waiting):
             return False
     with parts.database.writing() as session:
-        opened = settle(session, quiet, until, parts.routing.route)
+        opened = settle(session, waiting, parts.routing.route)
     for case_id in opened:
         log.info("case ready", case=case_id)
     return False

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from config.settings import Settings
-from gateway.cases import settle_quiet_studies
+from gateway.cases import settle_complete_studies
+from gateway.completeness import Completeness
 from gateway.delivery import Delivering
 from gateway.due import Due
+from gateway.expecting import Expecting
 from gateway.ingest import Ingest, note_refusals
 from gateway.loops import Loop, run_loops
 from gateway.parts import Parts, build_parts
@@ -33,10 +35,14 @@ def _loops(parts: Parts) -> Sequence[Loop]:
     deliveries = Due(database, Delivery, DeliveryState.PENDING, delivery.first_pause, delivery.longest_pause)
     publishing = Publishing(database, parts.archive, parts.cache, reports)
     delivering = Delivering(database, parts.sender, deliveries)
+    completeness = Completeness(database, parts.cache)
+    expecting = Expecting(database, parts.sender, parts.settings.studies.quiet_seconds)
     return (
         Loop("ingest", _ingest(parts), 0.2),
         Loop("refusals", lambda: note_refusals(parts.inbox, database), 0.5),
-        Loop("settle", lambda: settle_quiet_studies(parts), 0.3),
+        Loop("settle", lambda: settle_complete_studies(parts), 0.3),
+        Loop("expect", expecting.step, 0.5),
+        Loop("look", completeness.step, 0.5),
         Loop("publish", publishing.step, 0.2),
         Loop("deliver", delivering.step, 0.2),
         Loop("peers", lambda: write_peer_book(database, parts.folders.peers), 1.0),

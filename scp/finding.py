@@ -28,8 +28,25 @@ class Query:
         keys.SeriesInstanceUID = ""
         return [str(found.get("SeriesInstanceUID", "")) for found in self._answers(keys)]
 
+    def count_of(self, study_uid: str) -> int | None:
+        """Return how many instances the peer has of a study; None if it does not know the study.
+
+        Number of Study Related Instances (0020,1208) is optional (PS3.4 table C.6-5): without it they are counted.
+        """
+        keys = Dataset()
+        keys.QueryRetrieveLevel = "STUDY"
+        keys.StudyInstanceUID = study_uid
+        keys.NumberOfStudyRelatedInstances = ""
+        found = list(self._answers(keys))
+        if len(found) != 1:
+            return None
+        said = found[0].get("NumberOfStudyRelatedInstances")
+        if said is not None:
+            return int(said)
+        return sum(len(self.instances(study_uid, each, ())) for each in self.series_of(study_uid))
+
     def instances(self, study_uid: str, series_uid: str, sop_uids: Sequence[str]) -> set[str]:
-        """Return those of the instances that the peer shows; an empty `series_uid` asks across the study."""
+        """Return those of the instances that the peer shows, all for none; no `series_uid` asks across the study."""
         keys = Dataset()
         keys.QueryRetrieveLevel = "IMAGE"
         keys.StudyInstanceUID = study_uid

@@ -85,6 +85,14 @@ class Sender:
         with self._associated(endpoint, [build_context(STUDY_ROOT_FIND, [*_CONVERTIBLE])]) as association:
             return shows_all(Query(association, endpoint), study_uid, sop_uids)
 
+    def count_instances(self, endpoint: Endpoint, study_uid: str) -> int | None:
+        """Ask how many instances of a study the peer has, by C-FIND (Study Root, STUDY level); None if it cannot say.
+
+        Raises PeerUnavailable without an answer, PeerRefused if it offers no query.
+        """
+        with self._associated(endpoint, [build_context(STUDY_ROOT_FIND, [*_CONVERTIBLE])]) as association:
+            return Query(association, endpoint).count_of(study_uid)
+
     def _associated(
         self, endpoint: Endpoint, contexts: list[PresentationContext]
     ) -> contextlib.AbstractContextManager[Association]:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, not_, or_, select, update
-from sqlalchemy.orm import Session, aliased, selectinload
+from sqlalchemy import and_, or_, select, update
+from sqlalchemy.orm import Session, selectinload
 
 from worklist import lifecycle
 from worklist.access import Viewer, sees_case
-from worklist.models import AuditLine, Case, CaseStudy, Study, now
-from worklist.routing import Routed, StudyFacts
+from worklist.models import AuditLine, Case, Study, now
+from worklist.routing import StudyFacts
 from worklist.states import CaseState, Role
 
-Route = Callable[[StudyFacts], Routed]
 EDITABLE_BY_REQUESTER = frozenset({CaseState.DRAFT, CaseState.AWAITING_IMAGES, CaseState.READY})
 SETTLED = frozenset({CaseState.SIGNED, CaseState.DELIVERED, CaseState.CANCELLED})
 
@@ -115,86 +114,6 @@ def save_draft(session: Session, case: Case, who: Viewer, opinion: dict[str, Any
         raise lifecycle.WrongState("This case is not open for writing: it was signed, released or put on hold.")
     session.refresh(case)
     return saved_at
-
-
-def something_to_settle(session: Session, quiet: timedelta, until: datetime) -> bool:
-    """Whether `settle` would find a study: a look that takes no lock."""
-    return session.scalar(select(Study.id).where(*_due(until - quiet)).limit(1)) is not None
-
-
-def settle(session: Session, quiet: timedelta, until: datetime, route: Route) -> list[int]:
-    """Open a case for every study that was quiet for so long before `until`; answer with the cases' ids.
-
-    `until` is now, or the arrival of the oldest instance that still waits in the inbox: what has not been ingested
-    cannot have been missed. Any number of workers may do it at once; each study is settled by one of them.
-    """
-    quiet_since = until - quiet
-    opened = []
-    due = select(Study).where(*_due(quiet_since)).order_by(Study.last_at).options(selectinload(Study.series))
-    for study in session.scalars(due).all():
-        if not _settled_here(session, study, quiet_since):
-            continue
-        case = _case_of(session, study)
-        if case.state is CaseState.AWAITING_IMAGES:
-            _open(session, case, route)
-            opened.append(case.id)
-        elif case.id not in opened:
-            case.images_added_at = study.last_at
-    return opened
-
-
-def _due(quiet_since: datetime) -> tuple[ColumnElement[bool], ...]:
-    """Quiet, not settled, not of a request that is still being written, no other study of its case on its way."""
-    mine, theirs, other = aliased(CaseStudy), aliased(CaseStudy), aliased(Study)
-    drafted = select(mine.study_id).join(Case, Case.id == mine.case_id).where(Case.state == CaseState.DRAFT)
-    on_its_way = (
-        select(mine.study_id)
-        .join(theirs, theirs.case_id == mine.case_id)
-        .join(other, other.id == theirs.study_id)
-        .where(other.settled.is_(False), other.last_at > quiet_since)
-    )
-    held_back = (query.where(mine.study_id == Study.id).exists() for query in (drafted, on_its_way))
-    return (Study.settled.is_(False), Study.last_at <= quiet_since, *(not_(each) for each in held_back))
-
-
-def _settled_here(session: Session, study: Study, quiet_since: datetime) -> bool:
-    """Whether it was us who settled it: of two workers that saw it unsettled, one."""
-    changed = session.execute(
-        update(Study)
-        .where(Study.id == study.id, Study.settled.is_(False), Study.last_at <= quiet_since)
-        .values(settled=True)
-        .returning(Study.id)
-        .execution_options(synchronize_session=False)
-    ).all()
-    return bool(changed)
-
-
-def _case_of(session: Session, study: Study) -> Case:
-    """The case that the study belongs to: the request into which it was uploaded, or a new one for a site."""
-    existing = session.scalars(select(Case).join(CaseStudy).where(CaseStudy.study_id == study.id)).first()
-    if existing is not None:
-        return existing
-    case = Case(site_id=int(study.origin.removeprefix("site:")), state=CaseState.AWAITING_IMAGES)
-    session.add(case)
-    session.flush()
-    session.add(CaseStudy(case_id=case.id, study_id=study.id))
-    session.flush()
-    return case
-
-
-def _open(session: Session, case: Case, route: Route) -> None:
-    session.expire(case, ["studies"])
-    routed = route(facts_of(case))
-    lifecycle.open_case(
-        session,
-        case,
-        subspecialty=routed.subspecialty,
-        priority=routed.priority,
-        turnaround_hours=routed.turnaround_hours,
-        due_at=now() + timedelta(hours=routed.turnaround_hours),
-        routed_by=routed.rule,
-        routed_why=routed.why,
-    )
 
 
 def facts_of(case: Case) -> StudyFacts:

@@ -73,6 +73,8 @@ def study(each: Study) -> Json:
         "study_date": each.study_date,
         "description": each.description,
         "accession": each.accession,
+        "images_at_sender": each.expected,
+        "remarks": each.remarks,
         "series": [series(one) for one in each.series],
     }
 

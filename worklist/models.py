@@ -183,6 +183,10 @@ class Study(Base):
     last_at: Mapped[datetime] = mapped_column(default=now, index=True)  # when its newest instance arrived
     settled: Mapped[bool] = mapped_column(default=False, server_default=false())  # quiet, and its case was opened
     version: Mapped[int] = mapped_column(default=0)  # grows with every instance: the ETag of what we say of it
+    expected: Mapped[int | None]  # how many images the sender's own archive counts, where it can be asked
+    asked_version: Mapped[int] = mapped_column(default=-1, server_default="-1")  # at which version it was asked
+    checked_version: Mapped[int] = mapped_column(default=-1, server_default="-1")  # of which version `remarks` are
+    remarks: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")  # worklist.completeness.Remark
     series: Mapped[list[Series]] = relationship(back_populates="study", order_by="Series.number, Series.id")
 
 

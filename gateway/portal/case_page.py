@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from gateway.portal.case_lines import CaseLine, case_line
 from gateway.portal.reading import answers_of
+from gateway.portal.remarks import remarks_for_patient, remarks_in_words
 from gateway.portal.reports import moving, report_views
 from gateway.portal.rights import asking
 from gateway.portal.services import PortalServices
@@ -114,6 +115,7 @@ def _about(case: Case, who: Viewer, counts: Counts) -> dict[str, object]:
         "line": line,
         "viewer_link": viewer_link(line.studies),
         "other_names": other_names(case),
+        "remarks": (remarks_for_patient(case),) if case.patient_id == who.person_id else remarks_in_words(case),
         "added_later": case.images_added_at is not None and case.state not in UPLOADING,
     }
 

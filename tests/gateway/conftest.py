@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -260,3 +263,28 @@ def web(world: World, database_url: str, people: Any, archive_server: Any, tmp_p
     parts.cache.close()
     parts.archive.close()
     parts.database.close()
+
+
+@pytest.fixture
+def query_archive(
+    tmp_path: Path, free_port: Callable[[], int], wait_for: Callable[..., None]
+) -> Iterator[tuple[str, int]]:
+    """A hospital's own archive that answers queries (dcmqrscp): its AE title and port on this machine."""
+    port, folder = free_port(), tmp_path / "hospital"
+    folder.mkdir()
+    configuration = tmp_path / "hospital.cfg"
+    configuration.write_text(
+        f"NetworkTCPPort = {port}\nMaxPDUSize = 16384\nMaxAssociations = 8\n"
+        "HostTable BEGIN\nHostTable END\nVendorTable BEGIN\nVendorTable END\n"
+        f"AETable BEGIN\nHOSPITAL_PACS {folder} RW (100, 1024mb) ANY\nAETable END\n"
+    )
+    command = ["dcmqrscp", "-c", str(configuration)]
+    with subprocess.Popen(command, env=os.environ | {"TCP_NODELAY": "1"}) as process:
+        wait_for(lambda: not _refused(port), what="dcmqrscp")
+        yield "HOSPITAL_PACS", port
+        process.terminate()
+
+
+def _refused(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0

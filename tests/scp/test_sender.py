@@ -195,3 +195,10 @@ def test_a_status_says_what_to_do(status, outcome):
 
 def test_every_status_means_something():
     assert {meaning_of(status) for status in range(0x10000)} == set(MEANINGS)
+
+
+def test_an_archive_says_how_many_images_of_a_study_it_has(archive, made):
+    first, second = (made.object(pixels=0, PatientID="1", StudyInstanceUID="1.2.3.4") for _ in range(2))
+    SENDER.send(archive, [first, second])
+    assert SENDER.count_instances(archive, "1.2.3.4") == 2
+    assert SENDER.count_instances(archive, "1.2.3.5") is None

@@ -6,11 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from worklist import cases, lifecycle
-from worklist.cases import RequestText, settle
+from worklist import cases, lifecycle, settling
+from worklist.cases import RequestText
 from worklist.models import Case, CaseStudy, Study, now
 from worklist.routing import Routed
 from worklist.routing_rules import Priority
+from worklist.settling import Waiting, settle
 from worklist.states import CaseState
 from worklist.subspecialties import Subspecialty
 
@@ -25,7 +26,7 @@ def route(facts):
 
 def settle_now(database, until=None) -> list[int]:
     with database.writing() as session:
-        return settle(session, QUIET, until or now(), route)
+        return settle(session, Waiting(QUIET, QUIET, until or now()), route)
 
 
 def ask(database, patient, **text) -> int:
@@ -66,7 +67,7 @@ def test_a_worker_that_saw_the_study_unsettled_before_another_settled_it_opens_n
         seen = slow.query(Study).one()
     assert len(settle_now(database)) == 1
     with database.writing() as session:
-        assert not cases._settled_here(session, seen, now())
+        assert not settling._settled_here(session, seen)
 
 
 @ONE_ENGINE
@@ -173,7 +174,7 @@ def test_the_rules_see_what_the_patient_wrote(database, people, rows) -> None:
     with database.writing() as session:
         lifecycle.submit(session, cases.get(session, patient, case_id), patient)
     with database.writing() as session:
-        settle(session, QUIET, now(), lambda facts: seen.append(facts) or route(facts))
+        settle(session, Waiting(QUIET, QUIET, now()), lambda facts: seen.append(facts) or route(facts))
     assert seen[0].history == "second look fall Fracture?"
     assert (seen[0].study_description, seen[0].modalities, seen[0].body_parts) == ("XR wrist", ("CT",), ("HEAD",))
 

@@ -1,0 +1,150 @@
+"""What is missing in a study: looked at once it is settled, and again whenever an image comes later.
+
+The images' own words come from the read cache; what the sender believes to have sent comes from its archive (a query),
+its commitment requests and its key objects. A finding is shown, it never holds a case back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import orjson
+import structlog
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from config.database import Database
+from orthanc.cache import ReadCache
+from orthanc.errors import ArchiveRefused, ArchiveUnavailable, Unreadable
+from worklist.completeness import Kind, Remark, Slice, Vector, remarks_of
+from worklist.models import Instance, Series, Study
+
+log = structlog.get_logger()
+
+Attributes = Mapping[str, Any]
+"""One instance in the DICOM JSON model (PS3.18 Annex F)."""
+
+KEY_OBJECT_SELECTION: Final = "1.2.840.10008.5.1.4.1.1.88.59"
+# What tells images of one place apart: acquisition, echo, phase, time and b-value, and whether one was derived.
+ACQUISITION: Final = ("00080008", "00200012", "00180086", "00200100", "00181060", "00189087")
+
+
+@dataclass(frozen=True, slots=True)
+class _Image:
+    sop_uid: str
+    series_uid: str
+    said: Attributes
+
+
+@dataclass(frozen=True, slots=True)
+class Completeness:
+    """Keeps `Study.remarks` true; any number of workers may do it, since the same look says the same."""
+
+    database: Database
+    cache: ReadCache
+
+    def step(self) -> bool:
+        """Look at one study; False if none has changed. Raises ArchiveUnavailable: try again later."""
+        due = select(Study).where(Study.settled, Study.checked_version < Study.version).order_by(Study.last_at.desc())
+        with self.database.reading() as session:
+            study = session.scalars(due.limit(1)).first()
+            if study is None:
+                return False
+            rows = _rows(session, study)
+        remarks = self._look(study, rows)
+        with self.database.writing() as session:
+            session.execute(
+                update(Study)
+                .where(Study.id == study.id)
+                .values(remarks=[asdict(one) for one in remarks], checked_version=study.version)
+            )
+        return True
+
+    def _look(self, study: Study, rows: Sequence[Instance]) -> list[Remark]:
+        images = [each for row in rows if (each := self._image(row)) is not None]
+        found = [remark for uid, slices in _by_series(images).items() for remark in remarks_of(uid, slices)]
+        if study.expected is not None and study.expected > len(rows):
+            found.append(Remark(Kind.SENDER_HAS_MORE, study.expected - len(rows)))
+        named = {uid for one in images for uid in _key_images(one.said, study.study_uid)}
+        missing = named - {row.sop_uid for row in rows}
+        return [*found, Remark(Kind.KEY_OBJECTS, len(missing))] if missing else found
+
+    def _image(self, row: Instance) -> _Image | None:
+        try:
+            said = orjson.loads(self.cache.get(row.sha256, row.archive_id).metadata)
+        except ArchiveUnavailable:
+            raise
+        except (ArchiveRefused, Unreadable) as error:
+            log.warning("an image cannot be looked at", sop_uid=row.sop_uid, error=str(error))
+            return None
+        return _Image(row.sop_uid, row.series.series_uid, said)
+
+
+def _rows(session: Session, study: Study) -> list[Instance]:
+    """The images that were sent; our own reports are none."""
+    query = select(Instance).join(Series).where(Instance.study_id == study.id, Series.ours.is_(False))
+    rows = list(session.scalars(query))
+    for row in rows:
+        _ = row.series  # read while the session is open
+    return rows
+
+
+def _by_series(images: Sequence[_Image]) -> dict[str, list[Slice]]:
+    series: dict[str, list[Slice]] = {}
+    for one in images:
+        if _number(one.said, "00280008") in {None, 1}:  # many frames are one instance, whole or not there at all
+            series.setdefault(one.series_uid, []).append(_slice(one.said))
+    return series
+
+
+def _slice(said: Attributes) -> Slice:
+    directions = _numbers(said, "00200037", 6)
+    return Slice(
+        number=_number(said, "00200013"),
+        position=_vector(_numbers(said, "00200032", 3)),
+        normal=_cross(directions) if directions else None,
+        acquisition=tuple(orjson.dumps(_values(said, tag)).decode() for tag in ACQUISITION),
+        planned=_number(said, "00201002"),
+    )
+
+
+def _values(said: Attributes, tag: str) -> list[Any]:
+    values = said.get(tag, {}).get("Value", [])
+    return values if isinstance(values, list) else []
+
+
+def _numbers(said: Attributes, tag: str, count: int) -> list[float]:
+    """So many finite numbers, or none at all."""
+    values = _values(said, tag)
+    good = [float(one) for one in values if isinstance(one, int | float) and math.isfinite(one)]
+    return good if len(good) == len(values) == count else []
+
+
+def _number(said: Attributes, tag: str) -> int | None:
+    first = next(iter(_values(said, tag)), None)
+    return first if isinstance(first, int) else None
+
+
+def _vector(numbers: Sequence[float]) -> Vector | None:
+    return (numbers[0], numbers[1], numbers[2]) if numbers else None
+
+
+def _cross(six: Sequence[float]) -> Vector | None:
+    a, b, c, d, e, f = six
+    normal = (b * f - c * e, c * d - a * f, a * e - b * d)
+    length = math.hypot(*normal)
+    return (normal[0] / length, normal[1] / length, normal[2] / length) if length else None
+
+
+def _key_images(said: Attributes, study_uid: str) -> Iterator[str]:
+    """The instances of this study that a key object selection refers to (PS3.3 C.17.6.2, Evidence)."""
+    if _values(said, "00080016") != [KEY_OBJECT_SELECTION]:
+        return
+    for study in _values(said, "0040A375"):
+        if _values(study, "0020000D") == [study_uid]:
+            for series in _values(study, "00081115"):
+                for one in _values(series, "00081199"):
+                    yield from _values(one, "00081155")

@@ -1,0 +1,62 @@
+"""What is missing in a study, in words: for those who read and send, and gentler for the patient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from gateway.portal.words import counted
+from worklist.completeness import Kind, Remark
+from worklist.models import Case, Series, Study
+
+
+def remarks_in_words(case: Case) -> tuple[str, ...]:
+    """One sentence for each finding in the case's studies."""
+    return tuple(_sentence(study, Remark(**said)) for study in case.studies for said in study.remarks)
+
+
+def remarks_for_patient(case: Case) -> str:
+    """One sentence if images seem to be missing, else ""."""
+    missing = any(said["kind"] != Kind.DUPLICATES for study in case.studies for said in study.remarks)
+    if not missing:
+        return ""
+    return (
+        "It looks as if some images of this examination are not on what you gave us. The specialist knows; "
+        "if you have another CD of the same examination, keep it at hand."
+    )
+
+
+def _sentence(study: Study, remark: Remark) -> str:
+    series = next((each for each in study.series if each.series_uid == remark.series_uid), None)
+    said = WORDS[Kind(remark.kind)](remark)
+    return f"{_name(series)}: {said}" if series is not None else said[:1].upper() + said[1:]
+
+
+def _name(series: Series) -> str:
+    number = f"Series {series.number}" if series.number is not None else "A series"
+    return f"{number} ({series.description})" if series.description else number
+
+
+def _gap(remark: Remark) -> str:
+    where = f" between image {remark.first} and image {remark.last}" if remark.first is not None else ""
+    return f"{_seem(remark.count, 'slice')} to be missing{where} (slices are {remark.spacing:g} mm apart)."
+
+
+def _seem(count: int, noun: str) -> str:
+    return f"{counted(count, noun)} {'seems' if count == 1 else 'seem'}"
+
+
+def _numbers(remark: Remark) -> str:
+    if remark.first == remark.last:
+        return f"image {remark.first} did not arrive."
+    return f"images {remark.first} to {remark.last} did not arrive."
+
+
+WORDS: Mapping[Kind, Callable[[Remark], str]] = {
+    Kind.GAP: _gap,
+    Kind.NUMBERS: _numbers,
+    Kind.DUPLICATES: lambda one: f"{counted(one.count, 'image')} came twice, under different identifiers.",
+    Kind.PLANNED: lambda one: f"by their own count, {counted(one.count, 'image')} of this acquisition did not arrive.",
+    Kind.SENDER_HAS_MORE: lambda one: f"the sender’s archive has {counted(one.count, 'more image')} of this study.",
+    Kind.COMMITMENT: lambda one: f"the sender says it sent {counted(one.count, 'more image')} of this study.",
+    Kind.KEY_OBJECTS: lambda one: f"{counted(one.count, 'image')} named as a key image did not arrive.",
+}

@@ -1,0 +1,124 @@
+"""What is missing in a study is found from real images, and said on the case."""
+
+from __future__ import annotations
+
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
+
+from gateway.completeness import Completeness
+from gateway.portal.remarks import WORDS, remarks_in_words
+from worklist.completeness import Kind
+from worklist.models import Case, CaseStudy, Series, Study
+from worklist.states import CaseState
+
+KEY_OBJECT_SELECTION = "1.2.840.10008.5.1.4.1.1.88.59"
+ONE_ENGINE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def study(world, people):
+    """Sends slices of one series, 2 mm apart, without some of them; answers what sends more into the same study."""
+    site, uids = people.site(), {"StudyInstanceUID": generate_uid(), "SeriesInstanceUID": generate_uid()}
+
+    def send(numbers, **said):
+        for number in numbers:
+            place = {"ImagePositionPatient": [-100, -100, 2.0 * number], "ImageOrientationPatient": [1, 0, 0, 0, 1, 0]}
+            world.receive(world.make(InstanceNumber=number, **uids | place | said), f"site:{site}")
+        world.carry()
+        with world.database.writing() as session:
+            session.query(Study).one().settled = True
+
+    return send
+
+
+def remarks(world):
+    while Completeness(world.database, world.cache).step():
+        pass
+    return [(one["kind"], one["count"]) for one in world.studies()[0].remarks]
+
+
+@ONE_ENGINE
+def test_a_gap_is_found_and_gone_when_its_slices_come_late(world, study) -> None:
+    study([1, 2, 3, 4, 5, 6, 9, 10, 11, 12])
+    assert remarks(world) == [(Kind.GAP, 2)]
+    study([7, 8])
+    assert remarks(world) == []
+
+
+@ONE_ENGINE
+def test_a_study_is_not_looked_at_twice(world, study) -> None:
+    study([1, 2])
+    looking = Completeness(world.database, world.cache)
+    assert (looking.step(), looking.step()) == (True, False)
+
+
+@ONE_ENGINE
+def test_a_key_object_that_names_an_image_which_is_not_here_is_heard(world, study) -> None:
+    study([1])
+    row = world.instances()[0]
+    here, missing, series, evidence = Dataset(), Dataset(), Dataset(), Dataset()
+    here.ReferencedSOPInstanceUID, missing.ReferencedSOPInstanceUID = row.sop_uid, generate_uid()
+    series.ReferencedSOPSequence = [here, missing]
+    evidence.StudyInstanceUID, evidence.ReferencedSeriesSequence = world.studies()[0].study_uid, [series]
+    study([2], SOPClassUID=KEY_OBJECT_SELECTION, CurrentRequestedProcedureEvidenceSequence=[evidence],
+          SeriesInstanceUID=generate_uid())  # fmt: skip
+    assert remarks(world) == [(Kind.KEY_OBJECTS, 1)]
+
+
+@ONE_ENGINE
+def test_what_the_sender_counts_is_compared(world, study) -> None:
+    study([1, 2])
+    with world.database.writing() as session:
+        session.query(Study).one().expected = 5
+    assert remarks(world) == [(Kind.SENDER_HAS_MORE, 3)]
+
+
+@ONE_ENGINE
+def test_positions_that_are_no_numbers_are_no_reason_to_fail(world, study) -> None:
+    study([1, 2, 3], ImagePositionPatient=None, ImageOrientationPatient=[0, 0, 0, 0, 0, 0])
+    assert remarks(world) == []
+
+
+SEEN = {"kind": "gap", "count": 2, "series_uid": "1.2.3.1", "first": 6, "last": 9, "spacing": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        (SEEN, "Series 1 (axial): 2 slices seem to be missing between image 6 and image 9 (slices are 2 mm apart)."),
+        (SEEN | {"count": 1, "first": None}, "Series 1 (axial): 1 slice seems to be missing (slices are 2 mm apart)."),
+        (SEEN | {"kind": "numbers", "last": 6}, "Series 1 (axial): image 6 did not arrive."),
+        (SEEN | {"kind": "numbers"}, "Series 1 (axial): images 6 to 9 did not arrive."),
+        (SEEN | {"kind": "duplicates"}, "Series 1 (axial): 2 images came twice, under different identifiers."),
+        ({"kind": "sender has more", "count": 3}, "The sender\u2019s archive has 3 more images of this study."),
+        ({"kind": "commitment", "count": 1}, "The sender says it sent 1 more image of this study."),
+        ({"kind": "key objects", "count": 1}, "1 image named as a key image did not arrive."),
+    ],
+)
+def test_every_finding_is_a_sentence(said, sentence) -> None:
+    series = Series(series_uid="1.2.3.1", number=1, description="axial")
+    case = Case(studies=[Study(remarks=[said], series=[series])])
+    assert remarks_in_words(case) == (sentence,)
+
+
+def test_every_kind_of_finding_has_its_words() -> None:
+    assert set(WORDS) == set(Kind)
+
+
+@ONE_ENGINE
+def test_reader_and_patient_are_told_each_in_their_words(web, world, study) -> None:
+    study([1, 2, 3, 4, 5, 8, 9, 10])
+    remarks(world)
+    patient, reader = web.people.patient(), web.people.reader()
+    with world.database.writing() as session:
+        case = Case(state=CaseState.CLAIMED, patient_id=patient.person_id, reader_id=reader.person_id)
+        session.add(case)
+        session.flush()
+        session.add(CaseStudy(case_id=case.id, study_id=session.query(Study).one().id))
+        number = case.id
+    assert "2 slices seem to be missing" in web.ask(reader, "GET", f"/cases/{number}").text
+    told = web.ask(patient, "GET", f"/cases/{number}").text
+    assert "some images of this examination are not on what you gave us" in told
+    assert "slices" not in told
+    assert web.ask(reader, "GET", f"/api/v1/cases/{number}").json["studies"][0]["remarks"][0]["kind"] == "gap"

@@ -1,0 +1,76 @@
+"""Missing slices, gaps and duplicates are found, and what only looks like them is left alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from worklist.completeness import Kind, Remark, Slice, remarks_of
+
+AXIAL, SAGITTAL = (0.0, 0.0, 1.0), (1.0, 0.0, 0.0)
+
+
+def stack(count, spacing=2.0, normal=AXIAL, first=1, **said):
+    return [
+        Slice(first + i, tuple(100.0 + spacing * i * part for part in normal), normal, **said) for i in range(count)
+    ]
+
+
+def test_a_whole_stack_has_nothing_to_remark():
+    assert remarks_of("1.2", stack(40)) == []
+    assert remarks_of("1.2", list(reversed(stack(40, spacing=-0.625)))) == []
+
+
+@pytest.mark.parametrize("lost", [1, 3])
+def test_slices_that_did_not_arrive_are_found_with_their_neighbours(lost):
+    slices = stack(40)
+    del slices[20 : 20 + lost]
+    assert remarks_of("1.2", slices) == [Remark(Kind.GAP, lost, "1.2", 20, 21 + lost, 2.0)]
+
+
+def test_a_hole_between_images_that_were_numbered_as_neighbours_was_never_taken():
+    upper, lower = stack(20), stack(20, first=21)
+    moved = [replace(one, position=(100.0, 100.0, one.position[2] + 60.0)) for one in lower]
+    assert remarks_of("1.2", upper + moved) == []
+
+
+def test_phases_and_echoes_are_looked_at_one_by_one():
+    phases = [one for phase in "12" for one in stack(12, acquisition=(phase,))]
+    del phases[5]
+    assert [(one.kind, one.count) for one in remarks_of("1.2", phases)] == [(Kind.GAP, 1)]
+
+
+def test_three_planes_of_a_localizer_are_no_gap():
+    assert remarks_of("1.2", stack(7) + stack(7, normal=SAGITTAL, first=8)) == []
+
+
+def test_irregular_distances_are_not_judged():
+    slices = [replace(one, position=(0.0, 0.0, float(i * i))) for i, one in enumerate(stack(12))]
+    assert remarks_of("1.2", slices) == []
+
+
+def test_images_without_position_are_judged_by_their_numbers():
+    slices = [Slice(number, None, None) for number in range(1, 41) if number not in {7, 20, 21}]
+    assert remarks_of("1.2", slices) == [Remark(Kind.NUMBERS, 1, "1.2", 7, 7), Remark(Kind.NUMBERS, 2, "1.2", 20, 21)]
+
+
+def test_a_wide_way_of_numbering_is_no_loss_and_costs_nothing():
+    assert remarks_of("1.2", [Slice(number * 1_000_000_000, None, None) for number in range(30)]) == []
+
+
+def test_the_same_image_under_two_uids_is_a_duplicate_and_a_derived_one_is_not():
+    slices = stack(10)
+    assert remarks_of("1.2", [*slices, slices[3]]) == [Remark(Kind.DUPLICATES, 1, "1.2")]
+    assert remarks_of("1.2", [*slices, replace(slices[3], acquisition=("DERIVED",))]) == []
+
+
+def test_images_that_announce_more_of_them_are_believed_within_reason():
+    assert [(one.kind, one.count) for one in remarks_of("1.2", stack(28, planned=30))] == [(Kind.PLANNED, 2)]
+    assert remarks_of("1.2", stack(28, planned=28)) == []
+    assert remarks_of("1.2", stack(6, planned=5000)) == []
+
+
+def test_nothing_at_all_is_nothing_to_remark():
+    assert remarks_of("1.2", []) == []
+    assert remarks_of("1.2", [Slice(None, None, None)]) == []
