@@ -30,6 +30,7 @@ from orthanc.decoder import Decoder
 from sr_reports.opinion import Opinion
 from sr_reports.pdf import build_pdf
 from sr_reports.sections import Section, sections
+from worklist.arrival_routes import create_arrivals_api
 from worklist.models import Case
 from worklist.routes import Desk, create_api
 
@@ -99,6 +100,7 @@ def _add_pages(app: flask.Flask, parts: Parts) -> None:
                                      keep_upload=uploads.keep, preview=preview, preview_pdf=preview_pdf))
     )  # fmt: skip
     app.register_blueprint(create_api(Desk(parts.database, viewer, _read_opinion, signing.sign)))
+    app.register_blueprint(create_arrivals_api(parts.database, viewer))
 
 
 def _read_opinion(body: dict[str, Any]) -> dict[str, Any]:

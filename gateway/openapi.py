@@ -85,6 +85,35 @@ SCHEMAS: Json = {
         proof=TEXT,
         proven_at=MOMENT,
     ),
+    "Arrivals": _object(
+        ["studies", "not_taken", "more"],
+        studies=_array(_ref("StudyArrival")),
+        not_taken=_array(_ref("NotTaken")),
+        more={"type": "boolean"},
+    ),
+    "StudyArrival": _object(
+        ["site", "site_id", "study_uid", "instances", "bytes", "senders", "not_taken"],
+        site=TEXT,
+        site_id={"type": "integer"},
+        study_uid=TEXT,
+        accession=TEXT,
+        instances={"type": "integer"},
+        bytes={"type": "integer"},
+        images_at_sender={"type": ["integer", "null"]},
+        first_at=MOMENT,
+        last_at=MOMENT,
+        senders=_array({"type": "object"}),
+        not_taken=_array(_ref("NotTaken")),
+    ),
+    "NotTaken": _object(
+        ["kind", "reason", "count"],
+        kind=TEXT,
+        reason=TEXT,
+        count={"type": "integer"},
+        status={"type": ["string", "null"]},
+        last_at=MOMENT,
+        ae_title=TEXT,
+    ),
     "Problem": _object(
         ["title", "status"],
         type=TEXT,
@@ -93,6 +122,12 @@ SCHEMAS: Json = {
         detail=TEXT,
         problems=_array(TEXT),
     ),
+}
+ARRIVAL_PARAMETERS = {
+    "site": "the number of a site; a site's own people see theirs alone",
+    "since": "a day (2026-11-25, UTC): studies whose last image came on it or later",
+    "until": "a day: studies whose last image came on it or earlier",
+    "page": "from 1 on, 50 studies each",
 }
 # act -> what it does, and the fields of its body
 ACT_WORDS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -160,6 +195,23 @@ def document() -> Json:
         },
         "/api/v1/cases/{case_id}/report.pdf": {
             "get": _operation("The report as PDF", _answer("PDF", TEXT, "application/pdf"))
+        },
+        "/api/v1/arrivals": {
+            "get": _operation("Proof for the sender: what arrived, and what was not taken and why",
+                              _answer("Arrivals", _ref("Arrivals")))
+            | {"parameters": [
+                {"name": name, "in": "query", "schema": TEXT, "description": description}
+                for name, description in ARRIVAL_PARAMETERS.items()
+            ]}
+        },
+        "/api/v1/arrivals/{site_id}/{study_uid}": {
+            "get": _operation("Every instance of one study as it arrived",
+                              _answer("Instances", _object(["study_uid", "instances"], study_uid=TEXT,
+                                                           instances=_array({"type": "object"}))))
+            | {"parameters": [
+                {"name": "site_id", "in": "path", "required": True, "schema": {"type": "integer"}},
+                {"name": "study_uid", "in": "path", "required": True, "schema": TEXT},
+            ]}
         },
     } | _acts()  # fmt: skip
     for path, item in paths.items():

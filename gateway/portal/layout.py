@@ -11,7 +11,7 @@ from flask_login import current_user
 
 from config.settings import Settings
 from gateway.portal import words
-from gateway.portal.rights import PATIENTS, READERS, SITES
+from gateway.portal.rights import PATIENTS, READERS, SENDERS, SITES
 from sr_reports.prose import blocks, language, right_to_left
 from worklist.access import OVERSEERS
 from worklist.states import Role
@@ -42,6 +42,7 @@ MENU = (
     Entry("Oversight", "portal.oversight", OVERSEERS),
     Entry("Worklist", "portal.worklist", READERS),
     Entry("Our cases", "portal.site", SITES),
+    Entry("What arrived", "portal.arrived", SENDERS),
     Entry("My requests", "portal.requests", PATIENTS),
     Entry("New request", "portal.new_request", PATIENTS),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint
 
 from gateway.portal import (
+    arrivals,
     case_page,
     home,
     layout,
@@ -19,7 +20,7 @@ from gateway.portal import (
 )
 from gateway.portal.services import PortalServices
 
-NOUNS = (home, worklist_page, case_page, moves, reading, request_pages, uploads, oversight, sites)
+NOUNS = (home, worklist_page, case_page, moves, reading, request_pages, uploads, oversight, sites, arrivals)
 
 
 def create_portal(services: PortalServices) -> Blueprint:

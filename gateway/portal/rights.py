@@ -19,6 +19,7 @@ EVERYBODY = frozenset(Role)
 READERS = frozenset({Role.READER}) | OVERSEERS
 PATIENTS = frozenset({Role.PATIENT})
 SITES = frozenset({Role.SITE})
+SENDERS = SITES | OVERSEERS
 REQUESTERS = PATIENTS | SITES | OVERSEERS
 
 OPEN_TO_ALL = frozenset({"home"})
@@ -47,6 +48,9 @@ PAGES: Mapping[str, frozenset[Role]] = {
     "delivery_again": OVERSEERS,
     "site": SITES,
     "site_rows": SITES,
+    "arrived": SENDERS,
+    "arrived_rows": SENDERS,
+    "arrived_csv": SENDERS,
 }
 
 

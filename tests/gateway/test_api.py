@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from gateway.openapi import document
@@ -201,7 +203,7 @@ def test_the_description_names_every_route_of_the_api_and_no_other(web) -> None:
 
 def spelled_out(rule: str) -> list[str]:
     """Flask's path in OpenAPI's words; a choice of words becomes one path each."""
-    path = rule.replace("<int:case_id>", "{case_id}")
+    path = re.sub(r"<(?:int:)?(\w+)>", r"{\1}", rule)
     if "<any(" not in path:
         return [path]
     before, _, rest = path.partition("<any(")

@@ -1,0 +1,94 @@
+"""Proof for the sender: what arrived of theirs, what was not taken and why, and nothing of anybody else."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from pydicom.uid import generate_uid
+
+from worklist.models import Instance, Trouble, now
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture
+def hospital(web, people):
+    """A hospital that sent three images of one study, one of which was refused, and one object of no study at all."""
+    site = people.site("ST_MARY")
+    uids = {"StudyInstanceUID": generate_uid(), "SeriesInstanceUID": generate_uid()}
+    for number in (1, 2):
+        web.world.receive(web.world.make(InstanceNumber=number, **uids), f"site:{site}")
+    web.world.carry()
+    with web.database.writing() as session:
+        for key, study_uid in (("a", uids["StudyInstanceUID"]), ("b", "")):
+            session.add(Trouble(kind="refused", origin=f"site:{site}", sender="CT_1", reason="It is truncated.",
+                                status=0xC001, study_uid=study_uid, key=key, received_at=now()))  # fmt: skip
+    return site, uids["StudyInstanceUID"]
+
+
+def arrived(web, who, query: str = "") -> dict:
+    answer = web.ask(who, "GET", f"/api/v1/arrivals{query}")
+    assert answer.status_code == 200, answer.text
+    return answer.json
+
+
+def test_a_hospital_sees_what_arrived_and_what_was_not_taken(web, people, hospital) -> None:
+    site, study_uid = hospital
+    found = arrived(web, people.hospital(site))
+    (study,) = found["studies"]
+    assert (study["study_uid"], study["site"], study["instances"]) == (study_uid, "ST_MARY", 2)
+    assert study["bytes"] == sum(row.size for row in web.world.instances())
+    assert [(each["ae_title"], each["instances"]) for each in study["senders"]] == [("HOSPITAL", 2)]
+    refused = {"kind": "refused", "reason": "It is truncated.", "count": 1, "status": "C001", "ae_title": "CT_1"}
+    assert [refused | {"last_at": each["last_at"]} for each in study["not_taken"]] == study["not_taken"] != []
+    assert [each["reason"] for each in found["not_taken"]] == ["It is truncated."]
+
+
+def test_another_hospital_sees_nothing_of_it_whatever_it_asks_for(web, people, hospital) -> None:
+    site, study_uid = hospital
+    other = people.hospital(people.site())
+    for query in ("", f"?site={site}"):
+        assert arrived(web, other, query) == {"studies": [], "not_taken": [], "more": False}
+    for who in (other, people.patient(), people.reader()):
+        assert web.ask(who, "GET", f"/api/v1/arrivals/{site}/{study_uid}").status_code == 404
+        assert web.ask(who, "GET", f"/arrivals/{site}/{study_uid}.csv").status_code == 404
+
+
+def test_a_coordinator_sees_all_sites_or_one(web, people, hospital) -> None:
+    site, _ = hospital
+    empty, boss = people.site(), people.coordinator()
+    assert len(arrived(web, boss)["studies"]) == len(arrived(web, boss, f"?site={site}")["studies"]) == 1
+    assert arrived(web, boss, f"?site={empty}")["studies"] == []
+
+
+def test_days_and_pages_narrow_the_list_and_nonsense_is_explained(web, people, hospital) -> None:
+    boss, today = people.coordinator(), f"{now():%Y-%m-%d}"
+    assert len(arrived(web, boss, f"?since={today}&until={today}")["studies"]) == 1
+    assert arrived(web, boss, "?until=2020-01-01")["studies"] == []
+    assert arrived(web, boss, "?page=2") == {"studies": [], "not_taken": [], "more": False}
+    for query in ("since=yesterday", "page=0", "page=9999999999999", "site=%00"):
+        assert web.ask(boss, "GET", f"/api/v1/arrivals?{query}").status_code == 400, query
+
+
+def test_every_image_is_listed_with_its_digest_and_a_spreadsheet_computes_nothing(web, people, hospital) -> None:
+    site, study_uid = hospital
+    with web.database.writing() as session:
+        for row in session.query(Instance):
+            row.sender = "=2+2"
+    said = web.ask(people.hospital(site), "GET", f"/arrivals/{site}/{study_uid}.csv").text
+    rows = list(csv.DictReader(io.StringIO(said)))
+    assert [row["sha256"] for row in rows] == [row.sha256 for row in web.world.instances()]
+    assert {row["ae_title"] for row in rows} == {"'=2+2"}
+    listed = arrived(web, people.hospital(site), f"/{site}/{study_uid}")
+    assert [each["sop_uid"] for each in listed["instances"]] == [row.sop_uid for row in web.world.instances()]
+
+
+def test_the_page_shows_it_in_words(web, people, hospital) -> None:
+    page = web.ask(people.hospital(hospital[0]), "GET", "/arrivals").text
+    assert "CT head" in page
+    assert "2 images" in page
+    assert "status C001: It is truncated." in page
+    nothing = web.ask(people.hospital(people.site()), "GET", "/arrivals").text
+    assert "Nothing arrived yet" in nothing
