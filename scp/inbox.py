@@ -26,7 +26,7 @@ from scp.entry import Damaged, Entry, Stored
 from scp.notes import RefusalNotes
 from scp.part10 import Buffer
 
-__all__ = ["Backlog", "Damaged", "Entry", "Inbox", "InboxTaken", "Stored"]
+__all__ = ["Backlog", "Damaged", "Entry", "Inbox", "InboxTaken", "Stored", "Writing"]
 
 log = structlog.get_logger()
 
@@ -59,6 +59,10 @@ class Inbox:
         self._keep_free = keep_free
         self._notes = RefusalNotes(self._refused, self._tmp)
         self._known: dict[str, Entry] = {}
+
+    def begin(self) -> "Writing":
+        """Begin to keep an object whose bytes are still coming. Raises OSError."""
+        return Writing(self)
 
     def put(self, arrival: Arrival, dataset: Buffer) -> Entry:
         """Keep one object: durable on return. On OSError it was not kept and nothing of it is left behind."""
@@ -167,6 +171,36 @@ class Inbox:
         disk = os.statvfs(self._new)
         if disk.f_bavail * disk.f_frsize < self._keep_free + size:
             raise OSError(errno.ENOSPC, "The disk of the inbox is almost full")
+
+
+class Writing:
+    """One object on its way into the inbox: dropped at the end of a `with` block unless it was kept."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox, self._data = inbox, bytearray()
+
+    def __enter__(self) -> "Writing":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.drop()
+
+    @property
+    def size(self) -> int:
+        """How many bytes of the data set were written so far."""
+        return len(self._data)
+
+    def write(self, piece: Buffer) -> None:
+        """Take the next bytes of the data set, any number. Raises OSError."""
+        self._data += piece
+
+    def keep(self, arrival: Arrival) -> Entry:
+        """Durable on return. On OSError it was not kept and nothing of it is left behind."""
+        return self._inbox.put(arrival, self._data)
+
+    def drop(self) -> None:
+        """Keep nothing, and leave nothing behind; repeating it is no error."""
+        self._data = bytearray()
 
 
 def _size(name: str) -> int:
