@@ -1,6 +1,9 @@
 """What the receiver knows of an object at the door: that it was kept, or that it was refused."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 UPLOAD = "upload"
@@ -24,6 +27,15 @@ class Arrival:
     series_uid: str
     transfer_syntax: str
     received_at: datetime
+
+    def fields(self) -> dict[str, str]:
+        """The fields as text, for JSON."""
+        return asdict(self) | {"received_at": self.received_at.isoformat()}
+
+    @classmethod
+    def from_fields(cls, told: Mapping[str, str]) -> Arrival:
+        """Read what `fields` gave. Raises KeyError, TypeError, ValueError."""
+        return cls(**dict(told) | {"received_at": datetime.fromisoformat(told["received_at"])})
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,33 +10,54 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from config.sealing import write_all
 from scp.part10 import Buffer
 
-_MOST_BYTES_PER_WRITE = 64 << 20
+
+class Unfinished:
+    """A file under a temporary name, until `finish` gives it its own; it is locked, so that `sweep` spares it."""
+
+    def __init__(self, temporary: Path) -> None:
+        """Make it. Raises OSError; nothing is left behind then."""
+        self.descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._name: Path | None = temporary
+        try:
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX)
+        except BaseException:
+            self.drop()
+            raise
+
+    def finish(self, final: Path) -> None:
+        """Make it stand under its own name, on the same file system, durably. On OSError nothing is left behind."""
+        assert self._name is not None, "it was dropped"
+        try:
+            os.fsync(self.descriptor)
+            self._name.rename(final)
+            self._name = final
+            sync_folder(final.parent)
+        except BaseException:
+            self.drop()
+            raise
+        self._name = None
+        os.close(self.descriptor)
+
+    def drop(self) -> None:
+        """Leave nothing behind, unless it was finished; may be repeated."""
+        if self._name is not None:
+            with contextlib.suppress(OSError):
+                self._name.unlink()
+            self._name = None
+            os.close(self.descriptor)
 
 
 def create(temporary: Path, final: Path, pieces: Sequence[Buffer]) -> None:
-    """Make `final` hold the pieces, durably, or raise OSError and leave nothing behind.
-
-    Both must lie on one file system. The temporary file is locked while it has its name, so that `sweep` can tell
-    a writer from a dead writer's remains.
-    """
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    written = temporary
+    """Make `final` hold the pieces, durably, or raise OSError and leave nothing behind."""
+    made = Unfinished(temporary)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        for piece in pieces:
-            _write_all(descriptor, memoryview(piece).cast("B"))
-        os.fsync(descriptor)
-        temporary.rename(final)
-        written = final
-        sync_folder(final.parent)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            written.unlink()
-        raise
+        write_all(made.descriptor, list(pieces), 0)
+        made.finish(final)
     finally:
-        os.close(descriptor)
+        made.drop()
 
 
 def move(source: Path, target: Path) -> None:
@@ -64,8 +85,3 @@ def sweep(folder: Path) -> int:
             path.unlink()
             removed += 1
     return removed
-
-
-def _write_all(descriptor: int, data: memoryview) -> None:
-    while data:
-        data = data[os.write(descriptor, data[:_MOST_BYTES_PER_WRITE]) :]

@@ -1,34 +1,28 @@
-"""One file of the inbox: a head of our own, then the object as a Part 10 file.
+"""One file of the inbox: the data set byte for byte as it came, sealed, with a sealed note of what we know of it.
 
-    magic | lengths of note, file head and data set | SHA-256 of the data set | CRC-32 of note and file head
-    | note (the Arrival as JSON) | file head (preamble and file meta) | data set, byte for byte as it came
-
-Only `scp.inbox` reads and writes it; the format may change together with a migration of what lies there.
+The note holds the file's own name, so that no file passes for another one; docs/adr/0008 has the format.
 """
 
 import hashlib
 import json
-import struct
-import zlib
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from config.keys import KeyRing
+from config.sealing import Damaged, Sealed, Subject
+from scp import plain_entry
 from scp.arrival import Arrival
-from scp.part10 import Buffer, file_head
+from scp.part10 import file_head
 
-_MAGIC = b"OVRIN\0\0\1"
-_HEAD = struct.Struct("<8sLLQ32sL")
-_FIRST_READ = 4096
-
-
-class Damaged(Exception):  # noqa: N818 - it names what the file is
-    """A file of the inbox is not what was acknowledged: set it aside and tell a person."""
+PURPOSE = "received object"
+WHOLE = 64 << 20  # a larger object is never in memory as a whole
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An object that waits in the inbox; `size` is that of its file in bytes."""
+    """An object in the inbox; `size` is that of its Part 10 file in bytes."""
 
     key: str
     arrival: Arrival
@@ -37,55 +31,102 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A kept object with its proof: SHA-256 of the data set as received, MD5 of `part10` (both hexadecimal)."""
+    """A kept object with its proofs: SHA-256 of the data set as received, MD5 of the Part 10 file (both hexadecimal).
+
+    `pieces()` gives the Part 10 file, of `size` bytes, one piece after the other; each call begins anew. It may raise
+    Damaged or OSError.
+    """
 
     arrival: Arrival
-    part10: bytes
     sha256: str
     md5: str
+    size: int
+    pieces: Callable[[], Iterator[bytes]] = field(repr=False, compare=False)
+
+    @property
+    def part10(self) -> bytes:
+        """The Part 10 file as a whole: for objects that are larger than WHOLE use `pieces`."""
+        return b"".join(self.pieces())
+
+    def start(self, most: int) -> bytes:
+        """The first bytes of the Part 10 file: at least `most`, or all there are."""
+        taken, size = [], 0
+        for piece in self.pieces():
+            taken.append(piece)
+            size += len(piece)
+            if size >= most:
+                break
+        return b"".join(taken)
 
 
-def encode(arrival: Arrival, dataset: Buffer) -> tuple[bytes, memoryview]:
-    """Return what stands before the data set, and the data set itself, which is not copied."""
-    data = memoryview(dataset).cast("B")
-    note = json.dumps(asdict(arrival) | {"received_at": arrival.received_at.isoformat()}).encode()
-    head = file_head(arrival.sop_class_uid, arrival.sop_uid, arrival.transfer_syntax)
-    digest = hashlib.sha256(data).digest()
-    check = zlib.crc32(note + head)
-    return _HEAD.pack(_MAGIC, len(note), len(head), len(data), digest, check) + note + head, data
+def subject_of(key: str) -> Subject:
+    """What a file of this name is, wherever it lies."""
+    return Subject(PURPOSE, key.rpartition("-")[2])
 
 
-def read_arrival(path: Path) -> tuple[Arrival, int]:
-    """Read the note alone; return it and the size that the file must have. Raise Damaged, OSError if it is gone."""
-    with path.open("rb") as file:
-        start = file.read(_FIRST_READ)
-    arrival, data_at, data_size, _ = _parse(start, path)
-    return arrival, data_at + data_size
+def part10_head(arrival: Arrival) -> bytes:
+    """Preamble and file meta of an object."""
+    return file_head(arrival.sop_class_uid, arrival.sop_uid, arrival.transfer_syntax)
 
 
-def read_stored(path: Path) -> Stored:
-    """Read the whole object and prove it; raise Damaged, OSError if it cannot be read."""
-    with path.open("rb") as file:
-        arrival, data_at, data_size, digest = _parse(file.read(_FIRST_READ), path)
-        head = file_head(arrival.sop_class_uid, arrival.sop_uid, arrival.transfer_syntax)
-        file.seek(data_at - len(head))
-        part10 = file.read()
-    if len(part10) != len(head) + data_size or not part10.startswith(head):
-        raise Damaged(f"{path.name} is cut short or overlong")
-    if hashlib.sha256(memoryview(part10)[len(head) :]).digest() != digest:
-        raise Damaged(f"{path.name} differs from what was received")
-    md5 = hashlib.md5(part10, usedforsecurity=False).hexdigest()
-    return Stored(arrival, part10, digest.hex(), md5)
+def note_of(key: str, arrival: Arrival, sha256: str) -> bytes:
+    """The note of an entry."""
+    return json.dumps({"key": key, "sha256": sha256, "arrival": arrival.fields()}).encode()
 
 
-def _parse(start: bytes, path: Path) -> tuple[Arrival, int, int, bytes]:
+def read_entry(path: Path, ring: KeyRing) -> Entry:
+    """Read the note alone. Raises Damaged, KeyMissing, OSError if it is gone."""
+    if plain_entry.is_plain(path):
+        told = plain_entry.read_head(path)
+        return Entry(path.name, told.arrival, told.size)
+    with Sealed(path, ring, subject_of(path.name)) as sealed:
+        arrival, _ = _note(path, sealed)
+        return Entry(path.name, arrival, len(part10_head(arrival)) + sealed.size)
+
+
+def read_stored(path: Path, ring: KeyRing) -> Stored:
+    """Read the whole object and prove it. Raises Damaged, KeyMissing, OSError if it cannot be read."""
+    if plain_entry.is_plain(path):
+        told = plain_entry.read_head(path)
+        return _proven(told.arrival, told.sha256, [plain_entry.read_dataset(path)])
+    with Sealed(path, ring, subject_of(path.name)) as sealed:
+        arrival, sha256 = _note(path, sealed)
+        if sealed.size <= WHOLE:
+            return _proven(arrival, sha256, sealed.pieces())
+        return _proven_in_passing(arrival, sha256, sealed, partial(_pieces, path, ring))
+
+
+def _note(path: Path, sealed: Sealed) -> tuple[Arrival, str]:
     try:
-        magic, note_size, head_size, data_size, digest, check = _HEAD.unpack_from(start)
-        data_at = _HEAD.size + note_size + head_size
-        if magic != _MAGIC or data_at > len(start) or zlib.crc32(start[_HEAD.size : data_at]) != check:
-            raise Damaged(f"the head of {path.name} is damaged")
-        fields = json.loads(start[_HEAD.size : _HEAD.size + note_size])
-        fields["received_at"] = datetime.fromisoformat(fields["received_at"])
-        return Arrival(**fields), data_at, data_size, digest
-    except (struct.error, ValueError, TypeError, KeyError) as error:
-        raise Damaged(f"the head of {path.name} is damaged") from error
+        told = json.loads(sealed.note)
+        if told["key"] != path.name:
+            raise Damaged(f"{path.name} stands under another's name")
+        return Arrival.from_fields(told["arrival"]), told["sha256"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise Damaged(f"the note of {path.name} cannot be read") from error
+
+
+def _proven(arrival: Arrival, sha256: str, dataset: Iterator[bytes] | list[bytes]) -> Stored:
+    head = part10_head(arrival)
+    part10 = b"".join((head, *dataset))
+    if hashlib.sha256(memoryview(part10)[len(head) :]).hexdigest() != sha256:
+        raise Damaged(f"{arrival.sop_uid} differs from what was received")
+    md5 = hashlib.md5(part10, usedforsecurity=False).hexdigest()
+    return Stored(arrival, sha256, md5, len(part10), lambda: iter((part10,)))
+
+
+def _proven_in_passing(arrival: Arrival, sha256: str, sealed: Sealed, pieces: Callable[[], Iterator[bytes]]) -> Stored:
+    head = part10_head(arrival)
+    proof, md5 = hashlib.sha256(), hashlib.md5(head, usedforsecurity=False)
+    for piece in sealed.pieces():
+        proof.update(piece)
+        md5.update(piece)
+    if proof.hexdigest() != sha256:
+        raise Damaged(f"{arrival.sop_uid} differs from what was received")
+    return Stored(arrival, sha256, md5.hexdigest(), len(head) + sealed.size, pieces)
+
+
+def _pieces(path: Path, ring: KeyRing) -> Iterator[bytes]:
+    with Sealed(path, ring, subject_of(path.name)) as sealed:
+        yield part10_head(_note(path, sealed)[0])
+        yield from sealed.pieces()
