@@ -53,6 +53,14 @@ class Dicom(_Section):
     port: int = Field(ge=1, le=65535)
     processes: int = Field(ge=1, le=32)
     max_associations: int = Field(ge=1, le=512)
+    inbox_keep_free: int = Field(ge=0)
+
+
+class Keys(_Section):
+    """The keys that seal files: `ring` (from the environment alone) or else `file`; empty: DIR/keys.json."""
+
+    file: str
+    ring: SecretStr
 
 
 class Archive(_Section):
@@ -112,6 +120,7 @@ class Settings(BaseSettings):
     demo: bool = False
     http: Http
     dicom: Dicom
+    keys: Keys
     archive: Archive
     database: Database
     studies: Studies
@@ -147,6 +156,16 @@ class Settings(BaseSettings):
     def database_url(self) -> str:
         """The SQLAlchemy URL of our rows."""
         return self.database.url or f"sqlite:///{self.data / 'overread.db'}"
+
+    @property
+    def key_file(self) -> Path:
+        """Where the keys are, unless they come from the environment."""
+        return Path(self.keys.file) if self.keys.file else self.data / "keys.json"
+
+    def keys_for_children(self) -> dict[str, str]:
+        """The variable that hands keys from the environment on; they are never written down."""
+        ring = self.keys.ring.get_secret_value()
+        return {"OVERREAD_KEYS__RING": ring} if ring else {}
 
     @property
     def routing_file(self) -> Path:

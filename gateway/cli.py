@@ -11,7 +11,7 @@ import typer
 
 from config.errors import Explained
 from config.settings import Settings, load_settings
-from gateway import administration
+from gateway import administration, key_commands
 
 app = typer.Typer(
     name="overread",
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 app.add_typer(administration.person, name="person")
 app.add_typer(administration.site, name="site")
+app.add_typer(key_commands.keys, name="keys")
 
 Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of the installation.")]
 

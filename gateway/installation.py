@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from shutil import disk_usage
 
+from config.private import write_private
 from config.settings import ConfigurationError, Settings, load_settings
+
+LEAST_TO_START = 16 << 20  # bytes: below it the database or Orthanc would fail a minute later, with other words
+MAKE_ROOM = "Make room there, or choose another with --data DIR, and start again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,11 @@ class Folders:
         """How the installation was last started; commands with only --data read it."""
         return self.data / "run.json"
 
+    @property
+    def key_check(self) -> Path:
+        """A sealed file by which a start proves that it has the right keys."""
+        return self.data / "keys.check"
+
     def make(self) -> None:
         """Create every folder. Raises ConfigurationError in plain words if the disk says no."""
         for folder in (
@@ -85,14 +95,33 @@ class Folders:
         ):  # fmt: skip
             try:
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-                probe = folder / f".write-{os.getpid()}"
-                probe.touch()
-                probe.unlink()
+                _try_writing(folder / f".write-{os.getpid()}")
             except OSError as error:
-                raise ConfigurationError(
-                    f"The data folder {folder} cannot be written ({error.strerror}). "
-                    "Choose another with --data DIR, or give this user the right to write there."
-                ) from error
+                raise ConfigurationError(_in_plain_words(folder, error)) from error
+        free = disk_usage(self.data).free
+        if free < LEAST_TO_START:
+            raise ConfigurationError(f"The disk of {self.data} is full ({free >> 20} MB free). {MAKE_ROOM}")
+
+    def forget_uploads(self) -> None:
+        """Remove bodies of requests that were cut off when their process died; nobody was told that they were kept."""
+        for left in self.uploads.iterdir():
+            left.unlink()
+
+
+def _try_writing(probe: Path) -> None:
+    try:
+        probe.write_bytes(bytes(4096))
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+def _in_plain_words(folder: Path, error: OSError) -> str:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return f"The disk of {folder} is full ({error.strerror}). {MAKE_ROOM}"
+    return (
+        f"The data folder {folder} cannot be written ({error.strerror}). "
+        "Choose another with --data DIR, or give this user the right to write there."
+    )
 
 
 def read_secrets(folders: Folders) -> Secrets:
@@ -108,16 +137,6 @@ def read_secrets(folders: Folders) -> Secrets:
     return made
 
 
-def write_private(file: Path, content: dict[str, Any]) -> None:
-    """Write JSON for this user's eyes only, whole or not at all."""
-    fresh = file.with_suffix(f".{os.getpid()}.tmp")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-        json.dump(content, out, indent=2)
-        out.flush()
-        os.fsync(out.fileno())
-    fresh.replace(file)
-
-
 def remember_start(settings: Settings) -> None:
     """Keep the settings of this start, so that `overread token --data DIR` finds the same installation.
 
@@ -125,6 +144,7 @@ def remember_start(settings: Settings) -> None:
     """
     told = settings.model_dump(mode="json", exclude={"data"})
     told["archive"]["password"] = settings.archive.password.get_secret_value()
+    del told["keys"]["ring"]  # a key that came by the environment stays out of the data folder
     write_private(Folders(settings.data).run, told)
 
 

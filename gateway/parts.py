@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from config.database import Database, connect
+from config.keys import KeyRing
 from config.settings import Settings
 from gateway.installation import Folders, Secrets, read_secrets
+from gateway.unlocking import unlock
 from orthanc.archive import Archive
 from orthanc.cache import ReadCache
 from scp.inbox import Inbox
@@ -24,14 +26,16 @@ class Parts:
     database: Database
     archive: Archive
     cache: ReadCache
+    ring: KeyRing
     inbox: Inbox
     sender: Sender
     routing: Routing
 
 
 def build_parts(settings: Settings) -> Parts:
-    """Build them; no connection is opened and nothing listens. Raises RuleFileError for a mistake in the rules."""
+    """Build them; no connection is opened and nothing listens. Raises Explained for wrong keys or rules."""
     folders = Folders(settings.data)
+    ring = unlock(settings)
     archive = Archive(
         settings.archive.url,
         settings.archive.username,
@@ -46,7 +50,8 @@ def build_parts(settings: Settings) -> Parts:
         database=connect(settings.database_url),
         archive=archive,
         cache=ReadCache(folders.cache, settings.cache.max_bytes, archive),
-        inbox=Inbox(folders.inbox),
+        ring=ring,
+        inbox=Inbox(folders.inbox, settings.dicom.inbox_keep_free, ring),
         sender=Sender(settings.dicom.ae_title, settings.delivery.timeout),
         routing=load_rules(settings.routing_file),
     )

@@ -5,14 +5,16 @@ from __future__ import annotations
 from config.settings import Settings
 from gateway.installation import Folders
 from gateway.readiness import mark_ready
+from gateway.unlocking import unlock
 from scp.inbox import Inbox
 from scp.peers import PeerBook
 from scp.server import ReceiverSettings, serve
 
 
 def serve_dicom(settings: Settings, part: str) -> None:
-    """Receive until SIGTERM."""
+    """Receive until SIGTERM. Raises Explained for wrong keys."""
     folders = Folders(settings.data)
+    inbox = Inbox(folders.inbox, settings.dicom.inbox_keep_free, unlock(settings))
     how = ReceiverSettings(
         counters=folders.counters,
         ae_title=settings.dicom.ae_title,
@@ -21,4 +23,4 @@ def serve_dicom(settings: Settings, part: str) -> None:
         process=part,
         max_associations=settings.dicom.max_associations,
     )
-    serve(how, PeerBook(folders.peers), Inbox(folders.inbox), mark_ready(folders, part))
+    serve(how, PeerBook(folders.peers), inbox, mark_ready(folders, part))

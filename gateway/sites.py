@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from config.database import Database
 from config.errors import Explained
-from gateway.installation import write_private
+from config.private import write_private
 from worklist.models import Peer, Site
 
 AE_TITLE = re.compile(r"[\x20-\x5b\x5d-\x7e]{1,16}")  # PS3.5 6.2, AE: no backslash, no control characters

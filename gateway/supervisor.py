@@ -6,9 +6,11 @@ ports free.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import fcntl
+import os
 import signal
 import socket
 import subprocess
@@ -183,14 +185,20 @@ def require_free_port(host: str, port: int, option: str) -> None:
 
 def to_stderr(message: str) -> None:
     """Say something to whoever started us, without disturbing what programs read from stdout."""
-    sys.stderr.write(f"overread: {message}\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # it may be a file on a full disk
+        sys.stderr.write(f"overread: {message}\n")
+        sys.stderr.flush()
 
 
 def _open_log(file: Path) -> IO[bytes]:
-    if file.exists() and file.stat().st_size > LARGE_LOG:
-        file.replace(file.with_suffix(".log.1"))
-    return file.open("ab", buffering=0)
+    """The log of a part; nowhere if the disk says no: a part without a log is better than none."""
+    try:
+        if file.exists() and file.stat().st_size > LARGE_LOG:
+            file.replace(file.with_suffix(".log.1"))
+        return file.open("ab", buffering=0)
+    except OSError as error:
+        to_stderr(f"{file} cannot be written ({error.strerror}); that part runs without a log")
+        return Path(os.devnull).open("ab", buffering=0)
 
 
 def _in_words(code: int) -> str:

@@ -18,6 +18,7 @@ from gateway import assets
 from gateway.demo import add_demo_people
 from gateway.installation import Folders, read_secrets, remember_start
 from gateway.readiness import ready_file
+from gateway.sealed_files import seal_what_is_plain
 from gateway.sites import write_peer_book
 from gateway.supervisor import (
     Part,
@@ -27,6 +28,7 @@ from gateway.supervisor import (
     require_free_port,
     to_stderr,
 )
+from gateway.unlocking import unlock
 from orthanc import server as orthanc_server
 from orthanc.errors import ArchiveUnavailable
 from worklist import schema
@@ -52,6 +54,8 @@ def run(start: Start) -> None:
     folders.make()
     lock = hold_lock(folders.data / "lock")
     try:
+        seal_what_is_plain(folders, unlock(settings))
+        folders.forget_uploads()
         settings, managed = _choose_archive(settings, folders)
         _check(settings)
         _prepare(settings, folders)
@@ -141,7 +145,13 @@ def _our_parts(settings: Settings, folders: Folders) -> Iterator[Part]:
 def _child(settings: Settings, name: str, *words: str, ready: Path | None = None) -> Part:
     argv = (sys.executable, "-m", "gateway", *words, "--data", str(settings.data), "--part", name)
     kind = name.partition("-")[0]
-    return Part(name, argv, environment({}), (lambda: ready.exists()) if ready else (lambda: True), STOPS[kind])
+    return Part(
+        name,
+        argv,
+        environment(settings.keys_for_children()),
+        (lambda: ready.exists()) if ready else (lambda: True),
+        STOPS[kind],
+    )
 
 
 def _say_ready(settings: Settings) -> None:

@@ -11,10 +11,12 @@ from gateway.app import create_app
 from gateway.installation import open_installation
 from gateway.logs import write_structured_logs
 from gateway.supervisor import die_with_parent
+from gateway.unlocking import unlock
 
 
 def serve_web(settings: Settings) -> None:
-    """Serve until SIGTERM."""
+    """Serve until SIGTERM. Raises Explained for wrong keys."""
+    unlock(settings)  # here, where the reason is one sentence; granian would start its worker again and again
     tell_children(settings.data)
     Server(
         "gateway.web:application",

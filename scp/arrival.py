@@ -35,7 +35,8 @@ class Arrival:
     @classmethod
     def from_fields(cls, told: Mapping[str, str]) -> Arrival:
         """Read what `fields` gave. Raises KeyError, TypeError, ValueError."""
-        return cls(**dict(told) | {"received_at": datetime.fromisoformat(told["received_at"])})
+        rest = {name: text for name, text in told.items() if name != "received_at"}
+        return cls(**rest, received_at=datetime.fromisoformat(told["received_at"]))
 
 
 @dataclass(frozen=True, slots=True)

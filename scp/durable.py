@@ -29,7 +29,8 @@ class Unfinished:
 
     def finish(self, final: Path) -> None:
         """Make it stand under its own name, on the same file system, durably. On OSError nothing is left behind."""
-        assert self._name is not None, "it was dropped"
+        if self._name is None:
+            raise ValueError("This file was finished or dropped already.")
         try:
             os.fsync(self.descriptor)
             self._name.rename(final)

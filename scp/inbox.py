@@ -19,9 +19,10 @@ from pathlib import Path
 
 from config.key_file import file_ring_made
 from config.keys import KeyRing
+from config.sealing import Damaged
 from scp import durable, entry
 from scp.arrival import Arrival, Refusal
-from scp.entry import Damaged, Entry, Stored
+from scp.entry import Entry, Stored
 from scp.notes import RefusalNotes
 from scp.part10 import Buffer
 from scp.shelf import Shelf, seconds_in, size_in

@@ -9,8 +9,9 @@ from pathlib import Path
 import structlog
 
 from config.keys import KeyRing
+from config.sealing import Damaged
 from scp import durable, entry
-from scp.entry import Damaged, Entry
+from scp.entry import Entry
 
 log = structlog.get_logger()
 

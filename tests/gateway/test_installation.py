@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from config.private import write_private
 from config.settings import ConfigurationError, load_settings
-from gateway.installation import Folders, open_installation, read_secrets, remember_start, write_private
+from gateway.installation import Folders, open_installation, read_secrets, remember_start
 
 
 @pytest.fixture

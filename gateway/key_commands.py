@@ -1,0 +1,93 @@
+"""Commands about the keys that seal files. They may run beside a running installation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from config.errors import Explained
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+
+keys = typer.Typer(help="Keys that seal the inbox and the quarantine (docs/how-to/keys.md).", no_args_is_help=True)
+Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of the installation.")]
+
+
+@keys.command("list")
+def list_keys(data: Data) -> None:
+    """List the keys, and how many files need each. The keys themselves are not shown."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from gateway.installation import Folders, open_installation
+    from gateway.sealed_files import needs
+    from gateway.unlocking import unlock
+
+    settings = open_installation(data)
+    ring, needed = unlock(settings), needs(Folders(settings.data))
+    table = Table("Key", "Use", "Files that need it")
+    for key in ring.keys().all:
+        table.add_row(key.id, "seals" if key.id == ring.active().id else "opens", str(needed[key.id]))
+    Console().print(table)
+
+
+@keys.command("new")
+def new_key(data: Data) -> None:
+    """Make another key, which seals from now on. Takes effect at once; `rotate` lets go of the older ones."""
+    from config.key_file import with_new_key, write_keys
+    from gateway.installation import open_installation
+    from gateway.unlocking import unlock
+
+    settings = open_installation(data)
+    _require_file(settings)
+    made = with_new_key(unlock(settings).keys())
+    write_keys(settings.key_file, made)
+    typer.echo(f"The key {made.active.id} seals from now on. Back up {settings.key_file}, then: overread keys rotate")
+
+
+@keys.command("rotate")
+def rotate_keys(data: Data) -> None:
+    """Let every file be opened by the active key. The images themselves are not written again; may be repeated."""
+    from gateway.installation import Folders, open_installation
+    from gateway.sealed_files import needs, rotate
+    from gateway.unlocking import unlock
+
+    settings = open_installation(data)
+    folders, ring = Folders(settings.data), unlock(settings)
+    done = rotate(folders, ring)
+    typer.echo(f"{done.wrapped} files wrapped with {ring.active().id}, {done.sealed} sealed that lay in clear.")
+    for path in done.damaged:
+        typer.echo(f"{path} is damaged and stays as it is.")
+    needed = needs(folders)
+    for key in ring.keys().all:
+        if key.id != ring.active().id and not needed[key.id]:
+            typer.echo(f"The key {key.id} is no longer needed: overread keys retire {key.id} --data {data}")
+
+
+@keys.command("retire")
+def retire_key(key_id: Annotated[str, typer.Argument(metavar="KEY", help="Its id, see `list`.")], data: Data) -> None:
+    """Remove a key for good, unless a file still needs it."""
+    from config.key_file import without_key, write_keys
+    from gateway.installation import Folders, open_installation
+    from gateway.sealed_files import needs
+    from gateway.unlocking import unlock
+
+    settings = open_installation(data)
+    _require_file(settings)
+    left = without_key(unlock(settings).keys(), key_id)
+    count = needs(Folders(settings.data))[key_id]
+    if count:
+        raise Explained(f"{count} files still need the key {key_id}; run first: overread keys rotate --data {data}")
+    write_keys(settings.key_file, left)
+    typer.echo(f"The key {key_id} is gone. Remove it from backups when no backup of sealed files needs it.")
+
+
+def _require_file(settings: Settings) -> None:
+    if settings.keys.ring.get_secret_value():
+        raise Explained(
+            "The keys come from OVERREAD_KEYS__RING: change them there (the first one seals) and start again. "
+            "Make one with: openssl rand -base64 32"
+        )

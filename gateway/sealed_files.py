@@ -1,0 +1,86 @@
+"""Every sealed file of an installation: which keys they need, wrapping them anew, sealing what lies there in clear."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from config.keys import KeyRing
+from config.rewrapping import keys_needed, rewrap
+from config.sealing import Damaged
+from gateway.installation import Folders
+from scp import plain_entry, resealing
+from scp.entry import subject_of
+from scp.shelf import is_key
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """What a rotation did: files wrapped anew, files sealed that lay in clear, and files that nobody can open."""
+
+    wrapped: int
+    sealed: int
+    damaged: tuple[Path, ...]
+
+
+def needs(folders: Folders) -> Counter[str]:
+    """How many files need each key, by its id."""
+    counted: Counter[str] = Counter()
+    for path in _files(folders):
+        with suppress(FileNotFoundError):
+            counted.update(keys_needed(path))
+    return counted
+
+
+def rotate(folders: Folders, ring: KeyRing) -> Rotated:
+    """Wrap everything with the active key. Safe beside running parts, and to repeat after a kill.
+
+    Raises KeyMissing, OSError.
+    """
+    wrapped, sealed = 0, seal_what_is_plain(folders, ring)
+    while True:  # a file may move to a folder that was looked at before: until a whole look finds nothing to do
+        done, damaged = _pass(folders, ring)
+        wrapped += done
+        if not done:
+            return Rotated(wrapped, sealed, tuple(damaged))
+
+
+def seal_what_is_plain(folders: Folders, ring: KeyRing) -> int:
+    """Seal the entries of the time before entries were sealed; return how many. Raises OSError."""
+    sealed = 0
+    for path in _files(folders):
+        try:
+            if plain_entry.is_plain(path):
+                resealing.seal(path, folders.inbox / "tmp", ring)
+                sealed += 1
+        except FileNotFoundError:
+            continue
+        except Damaged:
+            log.exception("a plain entry is damaged and stays as it is", key=path.name)
+    return sealed
+
+
+def _pass(folders: Folders, ring: KeyRing) -> tuple[int, list[Path]]:
+    done, damaged = 0, []
+    for path in _files(folders):
+        try:
+            done += rewrap(path, subject_of(path.name), ring)
+        except FileNotFoundError:
+            continue
+        except Damaged:
+            damaged.append(path)
+    return done, damaged
+
+
+def _files(folders: Folders) -> Iterator[Path]:
+    for folder in (*(folders.inbox / name for name in ("new", "held", "damaged")), folders.quarantine):
+        if folder.exists():
+            yield from (folder / name for name in os.listdir(folder) if is_key(name))  # noqa: PTH208 - thousands
