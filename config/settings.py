@@ -160,7 +160,7 @@ class Settings(BaseSettings):
     @property
     def key_file(self) -> Path:
         """Where the keys are, unless they come from the environment."""
-        return Path(self.keys.file) if self.keys.file else self.data / "keys.json"
+        return self.data / (self.keys.file or "keys.json")
 
     def keys_for_children(self) -> dict[str, str]:
         """The variable that hands keys from the environment on; they are never written down."""

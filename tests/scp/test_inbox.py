@@ -3,17 +3,25 @@
 import errno
 import fcntl
 import hashlib
+import json
+import os
+import random
+import struct
 import subprocess
 import sys
-from dataclasses import replace
+import zlib
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 
 import pydicom
 import pytest
 
+from config.key_file import file_ring
+from scp import plain_entry, resealing
 from scp.arrival import Arrival, Refusal
-from scp.inbox import Damaged, Inbox, InboxTaken
+from scp.inbox import Damaged, Entry, Inbox, InboxTaken
+from scp.part10 import file_head
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ARRIVAL = Arrival(
@@ -69,7 +77,7 @@ def test_the_backlog_tells_number_size_and_age(inbox, tmp_path):
         inbox.put(ARRIVAL, bytes(1000))
     backlog = inbox.backlog()
     assert backlog.count == 3
-    assert backlog.bytes == sum(path.stat().st_size for path in files_below(tmp_path / "inbox" / "new"))
+    assert backlog.bytes == sum(len(inbox.read(entry).part10) for entry in inbox.waiting(3))
     assert before - timedelta(seconds=1) < backlog.oldest_at < datetime.now(UTC) + timedelta(seconds=1)
 
 
@@ -83,7 +91,7 @@ def test_a_nearly_full_disk_takes_nothing_more_and_nothing_is_left(tmp_path):
     with pytest.raises(OSError, match="almost full") as caught:
         inbox.put(ARRIVAL, b"data")
     assert caught.value.errno == errno.ENOSPC
-    assert files_below(tmp_path) == []
+    assert files_below(tmp_path / "inbox") == []
 
 
 def test_a_write_that_fails_leaves_nothing_and_the_next_one_succeeds(tmp_path):
@@ -105,7 +113,7 @@ except OSError:
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.stdout == "kept the second\n", done.stderr
-    assert len(files_below(tmp_path)) == 1
+    assert len(files_below(tmp_path / "inbox")) == 1
 
 
 def test_a_changed_or_shortened_object_is_never_read(inbox, tmp_path):
@@ -133,7 +141,7 @@ def test_what_was_set_aside_can_be_read_and_put_back(inbox, tmp_path):
     entry = inbox.put(ARRIVAL, b"data")
     path = inbox.set_aside(entry, quarantine)
     assert inbox.waiting(1) == []
-    assert Inbox.read_aside(path).arrival == ARRIVAL
+    assert inbox.read_aside(path).arrival == ARRIVAL
     inbox.put_back(path)
     assert inbox.waiting(1) == [entry]
 
@@ -177,3 +185,150 @@ def test_refusals_are_noted_once_for_each_object_and_reason(inbox):
     inbox.forget_refusal(key)
     inbox.forget_refusal(key)
     assert [note.sop_uid for _, note in inbox.refusals(10)] == ["1.2.9"]
+
+
+def test_an_object_that_comes_in_pieces_is_the_same_object(inbox):
+    dataset = random.Random(1).randbytes(700_001)
+    with inbox.begin() as writing:
+        for at in range(0, len(dataset), 131_060):
+            writing.write(memoryview(dataset)[at : at + 131_060])
+        assert writing.size == len(dataset)
+        entry = writing.keep(ARRIVAL)
+    assert inbox.waiting(2) == [entry]
+    whole = inbox.read(inbox.put(ARRIVAL, dataset))
+    stored = inbox.read(entry)
+    assert (stored.part10, stored.sha256, stored.md5) == (whole.part10, whole.sha256, whole.md5)
+    assert entry.size == stored.size == len(stored.part10)
+
+
+def test_an_object_that_is_not_kept_leaves_nothing(inbox, tmp_path):
+    with inbox.begin() as writing:
+        writing.write(bytes(3 << 20))
+        assert len(files_below(tmp_path / "inbox")) == 1
+    writing.drop()
+    assert files_below(tmp_path / "inbox") == []
+    with pytest.raises(ValueError, match="kept or dropped"):
+        writing.write(b"more")
+
+
+def test_nothing_that_a_peer_sent_lies_readable_on_the_disk(inbox, tmp_path):
+    inbox.put(replace(ARRIVAL, sender="SECRETSENDER"), b"Synthetic^Person" * 50_000)
+    raw = b"".join(path.read_bytes() for path in files_below(tmp_path / "inbox"))
+    assert len(raw) > 800_000
+    for text in (b"Synthetic", b"SECRETSENDER", ARRIVAL.sop_uid.encode() + b'"', ARRIVAL.study_uid.encode() + b'"'):
+        assert text not in raw
+
+
+def test_an_object_of_any_size_passes_in_memory_that_does_not_grow(tmp_path):
+    program = f"""
+import resource
+from datetime import UTC, datetime
+from pathlib import Path
+from scp.arrival import Arrival
+from scp.inbox import Inbox
+inbox = Inbox(Path({str(tmp_path / "inbox")!r}))
+arrival = Arrival("site:7", "H", "1.2", "1.2.3", "1.2.4", "1.2.5", "1.2.840.10008.1.2.1", datetime.now(UTC))
+piece = bytes(1 << 20)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+with inbox.begin() as writing:
+    for _ in range(200):
+        writing.write(piece)
+    entry = writing.keep(arrival)
+stored = inbox.read(entry)
+assert sum(map(len, stored.pieces())) == stored.size == entry.size
+assert len(stored.start(1000)) < 1 << 20
+assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000, "kilobytes"
+print("flat")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout == "flat\n", done.stderr
+
+
+def test_an_entry_under_anothers_name_is_damaged(inbox, tmp_path):
+    """Whoever renames files would otherwise let one patient's image pass for another's, or change their order."""
+    one, two = inbox.put(ARRIVAL, b"one"), inbox.put(ARRIVAL, b"two")
+    new = tmp_path / "inbox" / "new"
+    later = f"{'9' * 20}{one.key[20:]}"
+    for name in (two.key, later):
+        (new / name).write_bytes((new / one.key).read_bytes())
+    fresh = Inbox(tmp_path / "inbox")
+    assert fresh.waiting(9) == [one]
+    assert [path.name for path in fresh.damaged()] == [two.key, later]
+
+
+# what was archived
+
+
+def test_what_the_archive_has_is_held_and_waits_no_more(inbox):
+    first, second = (inbox.put(ARRIVAL, data) for data in (b"one", b"two"))
+    inbox.archived(first)
+    inbox.archived(first)
+    assert (inbox.waiting(9), inbox.backlog().count) == ([second], 1)
+    assert inbox.held(9, timedelta(0)) == [first]
+    assert inbox.held(9, timedelta(minutes=1)) == []
+    assert inbox.read(first).part10.endswith(b"one")
+    inbox.done(first)
+    inbox.done(first)
+    assert inbox.held(9, timedelta(0)) == []
+    inbox.archived(first)
+
+
+def test_what_is_held_counts_from_when_it_was_archived_and_comes_oldest_first(inbox, tmp_path):
+    entries = [inbox.put(ARRIVAL, b"data") for _ in range(4)]
+    for entry in reversed(entries):
+        inbox.archived(entry)
+    long_ago = (NOW - timedelta(days=200)).timestamp()
+    for entry in entries[1:3]:
+        os.utime(tmp_path / "inbox" / "held" / entry.key, (long_ago, long_ago))
+    assert inbox.held(9, timedelta(hours=1)) == entries[1:3]
+    assert inbox.held(1, timedelta(hours=1)) == entries[1:2]
+    assert Inbox(tmp_path / "inbox").held(9, timedelta(0)) == entries
+
+
+def test_what_is_held_can_wait_again_in_its_old_place_or_be_set_aside(inbox, tmp_path):
+    first, second = (inbox.put(ARRIVAL, data) for data in (b"one", b"two"))
+    inbox.archived(first)
+    inbox.put_back(first)
+    assert inbox.waiting(9) == [first, second]
+    inbox.archived(first)
+    (tmp_path / "quarantine").mkdir()
+    path = inbox.set_aside(first, tmp_path / "quarantine")
+    assert inbox.read_aside(path).part10.endswith(b"one")
+    assert inbox.held(9, timedelta(0)) == []
+
+
+# what lies there from before
+
+
+def plain_file(dataset: bytes) -> bytes:
+    """An entry as version 0.1.0 wrote it."""
+    note = json.dumps(asdict(ARRIVAL) | {"received_at": ARRIVAL.received_at.isoformat()}).encode()
+    head = file_head(ARRIVAL.sop_class_uid, ARRIVAL.sop_uid, ARRIVAL.transfer_syntax)
+    start = struct.pack("<8sLLQ32sL", b"OVRIN\0\0\1", len(note), len(head), len(dataset),
+                        hashlib.sha256(dataset).digest(), zlib.crc32(note + head))  # fmt: skip
+    return start + note + head + dataset
+
+
+def test_an_entry_from_before_sealing_is_read_and_can_be_sealed_in_its_place(inbox, tmp_path):
+    key = "01795628033812683874-3000-a8a667ea99719fb1"
+    path = tmp_path / "inbox" / "new" / key
+    path.write_bytes(plain_file(b"data" * 700))
+    for _ in range(2):
+        fresh = Inbox(tmp_path / "inbox")
+        (entry,) = fresh.waiting(9)
+        assert (entry.key, entry.arrival) == (key, ARRIVAL)
+        assert fresh.read(entry).part10.endswith(b"data" * 700)
+        assert fresh.read(entry).size == entry.size
+        if plain_entry.is_plain(path):
+            resealing.seal(path, tmp_path / "inbox" / "tmp", file_ring(tmp_path / "keys.json"))
+    assert b"data" not in path.read_bytes()
+    assert not list((tmp_path / "inbox" / "tmp").iterdir())
+
+
+def test_an_entry_from_before_sealing_that_was_changed_is_damaged(inbox, tmp_path):
+    key = "01795628033812683874-3000-a8a667ea99719fb1"
+    whole = plain_file(b"data")
+    for spoiled in (whole[:-1], whole + b"x", whole[:-1] + b"x"):
+        (tmp_path / "inbox" / "new" / key).write_bytes(spoiled)
+        with pytest.raises(Damaged):
+            inbox.read(Entry(key, ARRIVAL, 1))
