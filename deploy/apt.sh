@@ -7,7 +7,7 @@ set -euo pipefail
 # orthanc-gdcm is left out on purpose: it crashes Orthanc on valid files.
 run_packages=(ca-certificates dcmtk dicom3tools fonts-noto-cjk fonts-noto-core orthanc orthanc-dicomweb)
 # libatomic1 is what playwright's own Node needs.
-test_packages=(chromium libatomic1 poppler-utils postgresql)
+test_packages=(chromium libatomic1 poppler-utils postgresql strace)
 services=(orthanc postgresql)
 
 policy=/usr/sbin/policy-rc.d
