@@ -55,7 +55,7 @@ def test_a_wrong_argument_shows_the_usage(script: str, usage: str) -> None:
 def test_a_user_who_cannot_become_root_is_told_so_in_one_sentence(bare_machine: Path) -> None:
     done = run("deploy/apt.sh", "test", PATH=str(bare_machine))
     assert done.returncode == 1
-    packages = "chromium libatomic1 poppler-utils postgresql"
+    packages = "chromium libatomic1 poppler-utils postgresql strace"
     assert done.stderr == f"Installing {packages} needs root: run this as root, or install sudo.\n"
 
 
