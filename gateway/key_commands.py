@@ -60,7 +60,7 @@ def rotate_keys(data: Data) -> None:
     done = rotate(folders, ring)
     typer.echo(f"{done.wrapped} files wrapped with {ring.active().id}, {done.sealed} sealed that lay in clear.")
     for path in done.damaged:
-        typer.echo(f"{path} is damaged and stays as it is.")
+        typer.echo(f"{path} cannot be opened and stays as it is.")
     needed = needs(folders)
     for key in ring.keys().all:
         if key.id != ring.active().id and not needed[key.id]:

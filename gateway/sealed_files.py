@@ -13,10 +13,11 @@ import structlog
 
 from config.keys import KeyRing
 from config.rewrapping import keys_needed, rewrap
-from config.sealing import Damaged
+from config.sealing import Damaged, Subject
 from gateway.installation import Folders
 from scp import plain_entry, resealing
 from scp.entry import subject_of
+from scp.notes import subject_of_note
 from scp.shelf import is_key
 
 log = structlog.get_logger()
@@ -34,7 +35,7 @@ class Rotated:
 def needs(folders: Folders) -> Counter[str]:
     """How many files need each key, by its id."""
     counted: Counter[str] = Counter()
-    for path in _files(folders):
+    for path, _ in _files(folders):
         with suppress(FileNotFoundError):
             counted.update(keys_needed(path))
     return counted
@@ -56,7 +57,7 @@ def rotate(folders: Folders, ring: KeyRing) -> Rotated:
 def seal_what_is_plain(folders: Folders, ring: KeyRing) -> int:
     """Seal the entries of the time before entries were sealed; return how many. Raises OSError."""
     sealed = 0
-    for path in _files(folders):
+    for path in _entries(folders):
         try:
             if plain_entry.is_plain(path):
                 resealing.seal(path, folders.inbox / "tmp", ring)
@@ -70,9 +71,9 @@ def seal_what_is_plain(folders: Folders, ring: KeyRing) -> int:
 
 def _pass(folders: Folders, ring: KeyRing) -> tuple[int, list[Path]]:
     done, damaged = 0, []
-    for path in _files(folders):
+    for path, subject in _files(folders):
         try:
-            done += rewrap(path, subject_of(path.name), ring)
+            done += rewrap(path, subject, ring)
         except FileNotFoundError:
             continue
         except Damaged:
@@ -80,7 +81,15 @@ def _pass(folders: Folders, ring: KeyRing) -> tuple[int, list[Path]]:
     return done, damaged
 
 
-def _files(folders: Folders) -> Iterator[Path]:
+def _files(folders: Folders) -> Iterator[tuple[Path, Subject]]:
+    """Every sealed file but the key check, and what it is."""
+    for path in _entries(folders):
+        yield path, subject_of(path.name)
+    for path in (folders.inbox / "refused").glob("*"):
+        yield path, subject_of_note(path.name)
+
+
+def _entries(folders: Folders) -> Iterator[Path]:
     for folder in (*(folders.inbox / name for name in ("new", "held", "damaged")), folders.quarantine):
         if folder.exists():
             yield from (folder / name for name in os.listdir(folder) if is_key(name))  # noqa: PTH208 - thousands

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import resource
 import socket
 import sys
 from collections.abc import Iterator
@@ -51,6 +52,7 @@ def run(start: Start) -> None:
     settings = load_settings(start.data, start.config, **start.given)
     folders = Folders(settings.data)
     os.umask(0o077)  # what we and our parts write is for this user's eyes only
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold keys and images
     folders.make()
     lock = hold_lock(folders.data / "lock")
     try:

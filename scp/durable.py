@@ -7,11 +7,7 @@ dropped the dirty pages and would report success the second time (PostgreSQL's "
 import contextlib
 import fcntl
 import os
-from collections.abc import Sequence
 from pathlib import Path
-
-from config.sealing import write_all
-from scp.part10 import Buffer
 
 
 class Unfinished:
@@ -49,16 +45,6 @@ class Unfinished:
                 self._name.unlink()
             self._name = None
             os.close(self.descriptor)
-
-
-def create(temporary: Path, final: Path, pieces: Sequence[Buffer]) -> None:
-    """Make `final` hold the pieces, durably, or raise OSError and leave nothing behind."""
-    made = Unfinished(temporary)
-    try:
-        write_all(made.descriptor, list(pieces), 0)
-        made.finish(final)
-    finally:
-        made.drop()
 
 
 def move(source: Path, target: Path) -> None:

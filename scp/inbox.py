@@ -61,7 +61,7 @@ class Inbox:
         self._held = Shelf(folder / "held", damaged, self._ring)
         self._lock = folder / "lock"
         self._place = Place(tmp, self._new.folder, self._ring, keep_free)
-        self._notes = RefusalNotes(folder / "refused", tmp)
+        self._notes = RefusalNotes(folder / "refused", tmp, self._ring)
 
     def begin(self) -> Writing:
         """Begin to keep an object whose bytes are still coming."""

@@ -1,4 +1,4 @@
-"""Durable notes of refused objects, until the gateway has shown them to a coordinator."""
+"""Durable notes of refused objects, sealed, until the gateway has shown them to a coordinator."""
 
 import hashlib
 import json
@@ -9,19 +9,27 @@ from pathlib import Path
 
 import structlog
 
-from scp import durable
+from config.keys import KeyRing
+from config.rewrapping import is_sealed
+from config.sealing import Damaged, Room, Sealed, Sealer, Subject
 from scp.arrival import Refusal
+from scp.durable import Unfinished
 
 log = structlog.get_logger()
 
 MAX_NOTES = 10_000
 
 
+def subject_of_note(name: str) -> Subject:
+    """What a note of this name is."""
+    return Subject("refusal", name)
+
+
 class RefusalNotes:
     """A folder with one note for each object and reason: a sender that repeats itself does not fill the disk."""
 
-    def __init__(self, folder: Path, temporary: Path) -> None:
-        self._folder, self._temporary = folder, temporary
+    def __init__(self, folder: Path, temporary: Path, ring: KeyRing) -> None:
+        self._folder, self._temporary, self._ring = folder, temporary, ring
 
     def add(self, refusal: Refusal) -> None:
         """Keep the note; raise OSError if the disk says no. Beyond MAX_NOTES nothing is added but a log line."""
@@ -31,22 +39,34 @@ class RefusalNotes:
         same = "\0".join((refusal.origin, refusal.sender, refusal.reason, refusal.study_uid, refusal.sop_uid))
         name = hashlib.sha256(same.encode()).hexdigest()[:40]
         text = json.dumps(asdict(refusal) | {"received_at": refusal.received_at.isoformat()})
-        temporary = self._temporary / f"{name}.{os.getpid()}.{os.urandom(4).hex()}"
-        durable.create(temporary, self._folder / name, [text.encode()])
+        made = Unfinished(self._temporary / f"{name}.{os.getpid()}.{os.urandom(4).hex()}")
+        try:
+            sealer = Sealer(made.descriptor, subject_of_note(name), Room())
+            sealer.write(text.encode())
+            sealer.finish(b"", self._ring)
+            made.finish(self._folder / name)
+        finally:
+            made.drop()
 
     def oldest(self, limit: int) -> list[tuple[str, Refusal]]:
         """Return notes with their keys, oldest first; what cannot be read is logged and left out."""
         found = []
         for path in self._folder.iterdir():
             try:
-                fields = json.loads(path.read_bytes())
+                fields = json.loads(self._text(path))
                 fields["received_at"] = datetime.fromisoformat(fields["received_at"])
                 found.append((path.name, Refusal(**fields)))
             except FileNotFoundError:
                 continue
-            except (ValueError, TypeError, KeyError):
+            except (Damaged, ValueError, TypeError, KeyError):
                 log.exception("a note of a refusal is damaged", note=path.name)
         return sorted(found, key=lambda note: note[1].received_at)[:limit]
+
+    def _text(self, path: Path) -> bytes:
+        if not is_sealed(path):  # from before notes were sealed
+            return path.read_bytes()
+        with Sealed(path, self._ring, subject_of_note(path.name)) as sealed:
+            return b"".join(sealed.pieces())
 
     def forget(self, key: str) -> None:
         """Remove a note; one that is gone already is no error."""

@@ -30,6 +30,9 @@ class Place:
     rooms: list[Room] = field(default_factory=list)
 
 
+_SETTLE = 64 << 20
+
+
 class Writing:
     """One object on its way into the inbox. As a context manager it drops the object unless it was kept."""
 
@@ -42,6 +45,7 @@ class Writing:
         self._file = Unfinished(place.tmp / self._id)
         self._sealer = Sealer(self._file.descriptor, entry.subject_of(self._id), self._room)
         self._digest = hashlib.sha256()
+        self._settled = 0
 
     def __enter__(self) -> "Writing":
         return self
@@ -55,16 +59,21 @@ class Writing:
         return self._sealer.size
 
     def write(self, piece: Buffer) -> None:
-        """Take the next bytes of the data set, any number. Raises OSError."""
-        if self._room is None:
-            raise ValueError("This object was kept or dropped already.")
+        """Take the next bytes of the data set, any number. On OSError the object is dropped."""
+        self._require_open()
         data = memoryview(piece).cast("B")
-        self._allow(len(data))
-        self._digest.update(data)
-        self._sealer.write(data)
+        try:
+            self._allow(len(data))
+            self._digest.update(data)
+            self._sealer.write(data)
+            self._settle()
+        except OSError:
+            self.drop()
+            raise
 
     def keep(self, arrival: Arrival) -> Entry:
         """Durable on return. On OSError it was not kept and nothing of it is left behind."""
+        self._require_open()
         size = len(entry.part10_head(arrival)) + self.size
         key = f"{time.time_ns():020}-{size}-{self._id}"
         try:
@@ -82,6 +91,16 @@ class Writing:
         if self._room is not None:
             self._place.rooms.append(self._room)
             self._room = None
+
+    def _require_open(self) -> None:
+        if self._room is None:
+            raise ValueError("This object was kept or dropped already.")
+
+    def _settle(self) -> None:
+        """Bring a large object to the disk as it comes: its sender waits for the last part alone."""
+        if self.size - self._settled >= _SETTLE:
+            os.fdatasync(self._file.descriptor)
+            self._settled = self.size
 
     def _allow(self, more: int) -> None:
         if self._place.keep_free and more > self._allowance:

@@ -59,7 +59,7 @@ def up(command, tmp_path: Path, free_port):
 
 def test_help_is_readable_everywhere(run_overread) -> None:
     bare = run_overread()
-    for word in ("up", "serve", "doctor", "token", "route", "person", "site"):
+    for word in ("up", "serve", "doctor", "token", "route", "person", "site", "keys"):
         assert re.search(rf"\b{word}\b", bare.stdout + bare.stderr), word
     assert "send-demo" not in bare.stdout
     asked = run_overread("up", "--help")

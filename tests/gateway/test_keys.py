@@ -18,7 +18,7 @@ from gateway.installation import Folders, open_installation, remember_start
 from gateway.parts import build_parts
 from gateway.sealed_files import needs, rotate
 from gateway.unlocking import unlock
-from scp.arrival import Arrival
+from scp.arrival import Arrival, Refusal
 from scp.inbox import Inbox
 
 ARRIVAL = Arrival("site:7", "HOSPITAL", "1.2", "1.2.3", "1.2.4", "1.2.5", "1.2.840.10008.1.2.1", datetime.now(UTC))
@@ -27,13 +27,14 @@ ONE, TWO = (Key(bytes([number]) * 32) for number in (1, 2))
 
 @pytest.fixture
 def started(settings: Settings) -> Settings:
-    """An installation that was started once, with one entry in each place."""
+    """An installation that was started once, with one file in each place."""
     remember_start(settings)
     folders = Folders(settings.data)
     inbox = Inbox(folders.inbox, 0, unlock(settings))
     held, aside, _ = (inbox.put(ARRIVAL, word.encode()) for word in ("held", "aside", "waiting"))
     inbox.archived(held)
     inbox.set_aside(aside, folders.quarantine)
+    inbox.refuse(Refusal("site:7", "HOSPITAL", "It ends early", 0xC010, "1.2", "1.2.3", "", datetime.now(UTC)))
     return settings
 
 
@@ -113,10 +114,10 @@ def test_a_rotation_lets_the_old_key_go_and_changes_no_image(started, run_overre
     assert "seals from now on" in said(started, run_overread, "new")
     fresh = read_keys(started.key_file).active.id
     assert fresh != old
-    assert "3 files still need the key" in said(started, run_overread, "retire", old)
+    assert "4 files still need the key" in said(started, run_overread, "retire", old)
     assert f"{old} is no longer needed" in said(started, run_overread, "rotate")
     assert "0 files wrapped" in said(started, run_overread, "rotate")
-    assert needs(Folders(started.data)) == {fresh: 3}
+    assert needs(Folders(started.data)) == {fresh: 4}
     assert "is active" in said(started, run_overread, "retire", fresh)
     assert "There is no key" in said(started, run_overread, "retire", "0" * 16)
     assert "is gone" in said(started, run_overread, "retire", old)
@@ -153,7 +154,7 @@ def test_a_rotation_that_is_killed_anywhere_is_finished_by_the_next(started, whe
     assert contents(started) == before
     ring = unlock(started)
     rotate(Folders(started.data), ring)
-    assert needs(Folders(started.data)) == {ring.active().id: 3}
+    assert needs(Folders(started.data)) == {ring.active().id: 4}
     assert contents(started) == before
 
 

@@ -8,11 +8,15 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from scp.arrival import Arrival
 from scp.inbox import Inbox
+
+ARRIVAL = Arrival("site:7", "H", "1.2", "1.2.3", "1.2.4", "1.2.5", "1.2.840.10008.1.2.1", datetime.now(UTC))
 
 PROGRAM = """
 import hashlib, sys
@@ -60,7 +64,7 @@ def run(folder: Path, program: str, *before: str) -> list[str]:
 
 def injected(folder: Path, fault: str, program: str = SIX) -> list[str]:
     trace = folder.parent / "trace"
-    calls = "fsync,pwrite64,pwritev,pwritev2,rename,unlink,flock"
+    calls = "fsync,fdatasync,pwrite64,pwritev,pwritev2,rename,unlink,flock"
     said = run(
         folder, program, tool("strace"), "-f", "-y", "-o", str(trace), "-e", f"trace={calls}", "-e", f"inject={fault}"
     )
@@ -125,8 +129,6 @@ def test_killed_between_waiting_and_held_an_entry_is_in_one_of_both(folder, call
     when = {"rename": 6, "flock": 3}[call]
     injected(folder, f"{call}:signal=KILL:when={when}", hold)
     inbox = Inbox(folder)
-    from datetime import timedelta
-
     keys = [entry.key for entry in (*inbox.held(9, timedelta(0)), *inbox.waiting(9))]
     assert keys == sorted(set(keys))
     assert len(keys) == {"rename": 4, "flock": 2}[call]
@@ -193,16 +195,22 @@ put(2)
 def test_what_must_stay_free_stays_free_while_an_object_comes(tmp_path) -> None:
     free = shutil.disk_usage(tmp_path).free
     inbox = Inbox(tmp_path / "inbox", keep_free=free - (64 << 20))
-    refused = 0
-    with inbox.begin() as writing:
-        try:
-            for _ in range(200):
-                writing.write(bytes(1 << 20))
-        except OSError as error:
-            refused = error.errno
-    assert refused == 28
-    assert writing.size < 100 << 20
+    writing = inbox.begin()
+    with pytest.raises(OSError, match="almost full"):
+        for _ in range(1000):
+            writing.write(bytes(1 << 20))
+    assert writing.size < 1000 << 20
     assert list((tmp_path / "inbox" / "tmp").iterdir()) == []
+    with pytest.raises(ValueError, match="dropped already"):
+        writing.keep(ARRIVAL)
+
+
+def test_a_large_object_reaches_the_disk_as_it_comes(folder) -> None:
+    """Its sender would otherwise wait for gigabytes after the last byte, and give up."""
+    said = injected(folder, "fdatasync:error=EIO:when=1", "\nput(1, 70 << 20)\nput(2)\n")
+    assert [line.split()[0] for line in said] == ["refused", "kept"]
+    assert left(folder) == kept(said)
+    assert list((folder / "tmp").iterdir()) == []
 
 
 def test_without_a_key_on_the_disk_nothing_is_taken_and_with_it_again(folder) -> None:

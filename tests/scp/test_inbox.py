@@ -256,6 +256,19 @@ def test_an_entry_under_anothers_name_is_damaged(inbox, tmp_path):
     assert [path.name for path in fresh.damaged()] == [two.key, later]
 
 
+def test_a_note_of_a_refusal_is_sealed_and_one_from_before_is_read(inbox, tmp_path):
+    inbox.refuse(REFUSAL)
+    (note,) = (tmp_path / "inbox" / "refused").iterdir()
+    assert b"HOSPITAL" not in note.read_bytes()
+    assert b"1.2.3" not in note.read_bytes()
+    before = replace(REFUSAL, reason="from before")
+    (note.parent / "0123").write_text(json.dumps(asdict(before) | {"received_at": before.received_at.isoformat()}))
+    spoiled = bytearray(note.read_bytes())
+    spoiled[-1] ^= 1
+    (note.parent / "4567").write_bytes(spoiled)
+    assert sorted(refusal.reason for _, refusal in inbox.refusals(9)) == ["It ends early", "from before"]
+
+
 # what was archived
 
 
