@@ -20,7 +20,7 @@ def environment_ring(text: str) -> KeyRing:
 
 
 def file_ring(file: Path) -> KeyRing:
-    """The ring in a key file. Raises KeyMissing where there is none, KeysUnusable, OSError."""
+    """The ring in a key file. Raises KeyMissing where there is none, KeysUnusable, else OSError."""
     try:
         return KeyRing(str(file), lambda: read_keys(file), lambda: _signature(file))
     except FileNotFoundError as error:
@@ -28,8 +28,6 @@ def file_ring(file: Path) -> KeyRing:
             f"The key file {file} is missing. Put it back from a backup: without it the images in the inbox "
             "and in quarantine cannot be read."
         ) from error
-    except PermissionError as error:
-        raise KeysUnusable(f"The key file {file} cannot be read by this user.") from error
 
 
 def file_ring_made(file: Path) -> KeyRing:

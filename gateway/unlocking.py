@@ -42,12 +42,12 @@ def _ring(settings: Settings, *, known: bool) -> KeyRing:
     given = settings.keys.ring.get_secret_value()
     if given:
         return environment_ring(given)
-    if not known:
-        return file_ring_made(settings.key_file)
     try:
-        return file_ring(settings.key_file)
+        return file_ring(settings.key_file) if known else file_ring_made(settings.key_file)
     except KeyMissing as error:
         raise KeyMissing(f"{error} If its keys come from the environment, set OVERREAD_KEYS__RING.") from error
+    except OSError as error:
+        raise KeysUnusable(f"The key file {settings.key_file} cannot be used ({error.strerror}).") from error
 
 
 def _make_check(folders: Folders, ring: KeyRing) -> None:

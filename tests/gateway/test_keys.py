@@ -67,6 +67,12 @@ def test_a_missing_key_file_is_said_and_never_replaced(started) -> None:
     assert not started.key_file.exists()
 
 
+def test_a_key_file_where_none_can_be_is_said_in_one_sentence(settings) -> None:
+    for place in ("no/such/folder/keys.json", "log"):
+        with pytest.raises(KeysUnusable, match="cannot be used"):
+            unlock(load_settings(settings.data, None, keys={"file": place}))
+
+
 @pytest.mark.parametrize("content", ["", "{}", '{"keys": ["AAAA"], "active": "x"}', '{"keys": ["?"], "active": ""}'])
 def test_a_damaged_key_file_is_said_in_one_sentence(started, content) -> None:
     started.key_file.write_text(content)
