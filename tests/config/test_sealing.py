@@ -88,6 +88,15 @@ def test_the_same_content_is_never_sealed_alike(seal) -> None:
     assert one[:SLOT_SIZE] != two[:SLOT_SIZE]
 
 
+def test_no_nonce_is_used_twice_in_a_file(seal) -> None:
+    """Twice the same nonce would give the difference of two chunks away, and the key that proves them."""
+    raw = seal(bytes(4 * CHUNK), note=bytes(500)).read_bytes()
+    chunks = [raw[at : at + CHUNK] for at in range(HEAD_SIZE, len(raw), STEP)]
+    starts = [chunk[:64] for chunk in chunks] + [raw[NOTE_AT + 2 + 8 :][:56] + chunks[0][56:64]]
+    assert len(set(starts)) == 5
+    assert starts[-1][:56] != chunks[0][8:64]
+
+
 def spoil(path: Path, at: int, bit: int = 0) -> None:
     raw = bytearray(path.read_bytes())
     raw[at] ^= 1 << bit

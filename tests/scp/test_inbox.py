@@ -288,9 +288,11 @@ def test_what_the_archive_has_is_held_and_waits_no_more(inbox):
 
 def test_what_is_held_counts_from_when_it_was_archived_and_comes_oldest_first(inbox, tmp_path):
     entries = [inbox.put(ARRIVAL, b"data") for _ in range(4)]
-    for entry in reversed(entries):
-        inbox.archived(entry)
     long_ago = (NOW - timedelta(days=200)).timestamp()
+    for entry in reversed(entries):
+        os.utime(tmp_path / "inbox" / "new" / entry.key, (long_ago, long_ago))  # it waited that long
+        inbox.archived(entry)
+    assert inbox.held(9, timedelta(hours=1)) == []
     for entry in entries[1:3]:
         os.utime(tmp_path / "inbox" / "held" / entry.key, (long_ago, long_ago))
     assert inbox.held(9, timedelta(hours=1)) == entries[1:3]
