@@ -7,9 +7,10 @@ and a lease that ran out means that its holder died.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, not_, or_, select, true, update
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from config.database import Database
 from worklist.models import Delivery, Report, now
@@ -28,6 +29,8 @@ class Due:
     state: ReportState | DeliveryState
     first_pause: float
     longest_pause: float
+    one_at_a_time: InstrumentedAttribute[int | None] | None = None
+    """The column whose value no two leased rows may share: a peer gets one delivery at a time."""
 
     def claim(self) -> int | None:
         """Take one due row for two minutes; None if there is none. No two workers get the same."""
@@ -56,4 +59,11 @@ class Due:
     def _waiting(self) -> ColumnElement[bool]:
         moment = now()
         free = or_(self.table.lease_until.is_(None), self.table.lease_until < moment)
-        return and_(self.table.state == self.state, self.table.next_attempt_at <= moment, free)
+        return and_(self.table.state == self.state, self.table.next_attempt_at <= moment, free, self._alone(moment))
+
+    def _alone(self, moment: datetime) -> ColumnElement[bool]:
+        if self.one_at_a_time is None:
+            return true()
+        other = aliased(self.table)
+        shared = getattr(other, self.one_at_a_time.key) == self.one_at_a_time
+        return not_(exists().where(shared, other.lease_until >= moment, other.id != self.table.id))

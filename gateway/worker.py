@@ -21,6 +21,8 @@ from sr_reports.warm import warm_up
 from worklist.models import Delivery, Report
 from worklist.states import DeliveryState, ReportState
 
+AT_ONCE = 4  # destinations that are served at the same time: a mute one holds up nobody else
+
 
 def serve_worker(settings: Settings, part: str) -> None:
     """Carry everything on until SIGTERM."""
@@ -32,7 +34,9 @@ def serve_worker(settings: Settings, part: str) -> None:
 def _loops(parts: Parts) -> Sequence[Loop]:
     database, delivery = parts.database, parts.settings.delivery
     reports = Due(database, Report, ReportState.SIGNED, delivery.first_pause, delivery.longest_pause)
-    deliveries = Due(database, Delivery, DeliveryState.PENDING, delivery.first_pause, delivery.longest_pause)
+    deliveries = Due(
+        database, Delivery, DeliveryState.PENDING, delivery.first_pause, delivery.longest_pause, Delivery.peer_id
+    )
     publishing = Publishing(database, parts.archive, parts.cache, reports)
     delivering = Delivering(database, parts.sender, deliveries)
     completeness = Completeness(database, parts.cache)
@@ -44,7 +48,7 @@ def _loops(parts: Parts) -> Sequence[Loop]:
         Loop("expect", expecting.step, 0.5),
         Loop("look", completeness.step, 0.5),
         Loop("publish", publishing.step, 0.2),
-        Loop("deliver", delivering.step, 0.2),
+        *(Loop(f"deliver {number}", delivering.step, 0.2) for number in range(1, AT_ONCE + 1)),
         Loop("peers", lambda: write_peer_book(database, parts.folders.peers), 1.0),
     )
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+from config.text import charset, decode
 from orthanc.elements import Buffer, Element, Part10, read_part10
-from orthanc.text import charset, decode
 
 LONGEST: Final = 1024
 """Characters of a value that are kept; the longest that DICOM allows here are PN with 3 x 64 and LO with 64."""

@@ -16,9 +16,9 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from config.text import Charset, charset, decode
 from orthanc.bulk import BINARY_VRS, Bulk, bulk_of, is_bulk
 from orthanc.elements import Element, Part10
-from orthanc.text import Charset, charset, decode
 
 SPECIFIC_CHARACTER_SET: Final = 0x00080005
 LARGEST_EXACT: Final = 2**53

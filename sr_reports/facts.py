@@ -7,6 +7,7 @@ from typing import Any
 from pydicom import Dataset
 
 from sr_reports.opinion import ReportContent, Signer
+from sr_reports.printable import printable
 from sr_reports.prose import blocks, language, one_line, right_to_left, wrappable
 from sr_reports.sections import series_line
 from sr_reports.wording import (
@@ -69,7 +70,7 @@ def signature(content: ReportContent, sr_digest: str, *, draft: bool) -> Data:
 
 def value(text: str, han: str = "zh") -> Data:
     """One line, with the language and direction in which it is set."""
-    line = wrappable(one_line(text))
+    line = wrappable(one_line(printable(text)))
     tag = language(line)
     return {"text": line, "language": han if tag == "zh" else tag, "rtl": right_to_left(line)}
 
@@ -84,7 +85,7 @@ def _patient(header: Dataset, han: str) -> Data:
     line = " · ".join(part for part in (f"born {born}" if born else "", f"ID {number}" if number else "") if part)
     return {
         "patient_name": value(human_name(str(header.PatientName or "")) or "Name not stated", han),
-        "patient_line": one_line(line),
+        "patient_line": one_line(printable(line)),
         "patient": _rows(
             ("Born", born or NOT_STATED),
             ("Sex", SEXES.get(str(header.PatientSex or ""), NOT_STATED)),

@@ -15,6 +15,7 @@ from sr_reports.facts import (
     value,
 )
 from sr_reports.opinion import Concordance, Opinion, ReportContent
+from sr_reports.printable import printable
 from sr_reports.prose import blocks, one_line, wrappable
 from sr_reports.reference import patient_and_study
 from sr_reports.sections import TITLES, Section, SectionName, first_report_source, sections
@@ -35,7 +36,7 @@ def page(content: ReportContent, sr_digest: str, *, draft: bool) -> Data:
     return {
         "draft": draft,
         "title": f"{HEADING} {content.request.case_number}",
-        "author": content.signer.display_name or human_name(content.signer.name),
+        "author": printable(content.signer.display_name or human_name(content.signer.name)),
         "product": content.product,
         "case_number": content.request.case_number,
         "heading": HEADING,
@@ -83,7 +84,7 @@ def _sections(content: ReportContent) -> list[Data]:
 
 
 def _prose(text: str) -> list[Data]:
-    return [asdict(block) for block in blocks(wrappable(text))]
+    return [asdict(block) for block in blocks(wrappable(printable(text)))]
 
 
 def _joined(section: Section) -> str:
@@ -128,7 +129,7 @@ def _first_report(section: Section, content: ReportContent) -> Data:
     if len(text) > LONGEST_QUOTATION:
         text = text[:LONGEST_QUOTATION].rsplit(" ", 1)[0] + " …"
         note = "Shortened here; the structured report has the whole text."
-    return {"kind": "quotation", "source": source, "blocks": _prose(text), "note": note}
+    return {"kind": "quotation", "source": one_line(printable(source)), "blocks": _prose(text), "note": note}
 
 
 MAKERS: dict[SectionName, Callable[[Section, ReportContent], Data | None]] = {

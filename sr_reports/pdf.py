@@ -7,6 +7,7 @@ from pathlib import Path
 from sr_reports.encapsulated import encapsulate
 from sr_reports.opinion import ReportContent
 from sr_reports.page import page
+from sr_reports.problems import written
 from sr_reports.structured import build_sr, dataset_digest
 from sr_reports.typeset import typeset
 
@@ -20,7 +21,8 @@ def build_pdf(content: ReportContent, *, draft: bool = False, sr: bytes | None =
 
     The last page names the SR by UID and digest: of `sr`, what `build_sr` made of this content, and is made
     anew where it is not given. A draft may lack anything, says on each page that it is not signed, and names no SR.
-    Raises Unreportable, in plain words, for what `build_sr` refuses and for text that no font can print.
+    Raises Unreportable, in plain words, for what `build_sr` refuses and for text of the reader's that
+    no font can print; text of others gets a sign and a note in its place.
     """
     digest = "" if draft else dataset_digest(sr or build_sr(content))
-    return typeset(TEMPLATE, page(content, digest, draft=draft), content.signed_at)
+    return typeset(TEMPLATE, page(content, digest, draft=draft), content.signed_at, tuple(written(content.opinion)))

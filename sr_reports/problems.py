@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from sr_reports.errors import Unreportable
 from sr_reports.opinion import Concordance, Opinion, ReportContent
-from sr_reports.prose import clean, one_line, unprintable
+from sr_reports.prose import one_line, unprintable
 from sr_reports.reference import patient_and_study
 
 REQUIRED = {
@@ -15,26 +15,45 @@ REQUIRED = {
 }
 
 
+COMPARED = frozenset(Concordance) - {Concordance.NOT_PROVIDED}
+
+
 def opinion_problems(opinion: Opinion, questions: tuple[str, ...] = (), first_report: str = "") -> tuple[str, ...]:
     """What is missing or wrong in what the reader wrote; empty when it can be signed."""
-    return tuple([*_missing(opinion, questions, first_report), *_unprintable(_written(opinion))])
+    return tuple([*_uncompared(opinion, first_report), *_unmakeable_opinion(opinion, questions, first_report)])
 
 
 def problems(content: ReportContent) -> tuple[str, ...]:
-    """What prevents a report from this content: `opinion_problems`, and what is wrong around the opinion.
+    """What prevents signing this content: `opinion_problems`, and what is wrong around the opinion.
 
-    Whether every letter has a glyph is known only to `sr_reports.pdf.build_pdf`; try that too before signing.
+    Text that the reader did not write prevents nothing (`sr_reports.printable`). Whether every letter of theirs has a
+    glyph is known only to `sr_reports.pdf.build_pdf`; try that too before signing.
     """
-    prior = content.prior_report.text if content.prior_report else ""
-    found = list(opinion_problems(content.opinion, content.request.questions, prior))
-    found += [*_unprintable((name, clean(text)) for name, text in _around(content)), *_circumstances(content)]
-    return tuple(found)
+    return tuple([*_uncompared(content.opinion, _first_report(content)), *_unmakeable(content)])
 
 
 def refuse_problems(content: ReportContent) -> None:
-    """Raise Unreportable with everything that `problems` finds."""
-    if found := problems(content):
+    """Raise Unreportable with everything that no report can be made of, also of one that was signed long ago."""
+    if found := _unmakeable(content):
         raise Unreportable(" ".join(found))
+
+
+def _unmakeable(content: ReportContent) -> list[str]:
+    opinion = _unmakeable_opinion(content.opinion, content.request.questions, _first_report(content))
+    return [*opinion, *_circumstances(content)]
+
+
+def _unmakeable_opinion(opinion: Opinion, questions: tuple[str, ...], first_report: str) -> list[str]:
+    return [*_missing(opinion, questions, first_report), *_unprintable(written(opinion))]
+
+
+def _first_report(content: ReportContent) -> str:
+    return content.prior_report.text if content.prior_report else ""
+
+
+def _uncompared(opinion: Opinion, first_report: str) -> Iterator[str]:
+    if opinion.concordance in COMPARED and not first_report.strip():
+        yield "No first report was provided, so there is nothing to agree with or differ from: choose that."
 
 
 def _missing(opinion: Opinion, questions: tuple[str, ...], first_report: str) -> Iterator[str]:
@@ -68,27 +87,14 @@ def _circumstances(content: ReportContent) -> Iterator[str]:
         yield "There is no image of the study that is reported on."
 
 
-def _written(opinion: Opinion) -> Iterator[tuple[str, str]]:
+def written(opinion: Opinion) -> Iterator[tuple[str, str]]:
+    """What the reader wrote, each text with the name of its place."""
     yield "findings", opinion.findings
     yield "impression", opinion.impression
     yield "recommendations", opinion.recommendations
     yield "comment on the first report", opinion.concordance_comment
     for each in opinion.answers:
-        yield "question", each.question
         yield "answer", each.answer
-
-
-def _around(content: ReportContent) -> Iterator[tuple[str, str]]:
-    request, signer, prior = content.request, content.signer, content.prior_report
-    yield "request", "\n".join((request.case_number, request.requested_by, request.reason, *request.questions))
-    yield "history", request.history
-    yield (
-        "reader's details",
-        "\n".join((signer.name, signer.display_name, signer.title, signer.organization, signer.registration_number)),
-    )
-    yield "descriptions of the series", "\n".join(each.description for each in content.series)
-    if prior:
-        yield "first report", "\n".join((prior.text, prior.author, prior.date, prior.source))
 
 
 def _unprintable(texts: Iterable[tuple[str, str]]) -> Iterator[str]:

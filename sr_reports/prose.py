@@ -47,8 +47,13 @@ class _Run(NamedTuple):
 def unprintable(text: str) -> tuple[str, ...]:
     """The characters of `text` that no report can carry, as people can look them up: "U+0007"."""
     found = set("".join(text.split()).replace("\ufeff", ""))
-    bad = {char for char in found if char in _DECEIVING or unicodedata.category(char) in _UNPRINTABLE}
+    bad = {char for char in found if is_unprintable(char)}
     return tuple(f"U+{ord(char):04X}" for char in sorted(bad))
+
+
+def is_unprintable(char: str) -> bool:
+    """Whether no report can carry this character; a line end is none."""
+    return char in _DECEIVING or (char != "\n" and unicodedata.category(char) in _UNPRINTABLE)
 
 
 def clean(text: str) -> str:

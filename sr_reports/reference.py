@@ -83,8 +83,8 @@ NO_INSTANCE = "2.25.0"  # names the file of a header, which is no instance
 def patient_and_study(reference: bytes) -> Dataset:
     """The patient and study attributes of a Part 10 instance in Unicode, with its timezone if it states one.
 
-    What must be present is, empty where the hospital left it out. Raises Unreportable if it cannot be read, names no
-    study, or carries a name or number that its own character set cannot decode.
+    What must be present is, empty where the hospital left it out. Raises Unreportable if it cannot be read or names no
+    study.
     """
     source = _read(reference)
     copy = Dataset()

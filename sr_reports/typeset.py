@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -16,6 +16,7 @@ from pathlib import Path
 import typst
 
 from sr_reports.errors import Unreportable
+from sr_reports.printable import LOST, SIGN, shown
 
 FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts")
 LATIN = "Noto Sans"
@@ -45,7 +46,10 @@ FAMILIES = (
     "Noto Sans Symbols",
     "Noto Sans Symbols2",
 )
+Written = Sequence[tuple[str, str]]
+"""What the reader wrote, each text with the name of its place."""
 _NO_GLYPH = re.compile(r'(?:the text|codepoint) `"(.*?)"`', re.DOTALL)
+_ESCAPED = re.compile(r"\\u\{([0-9a-f]+)\}")
 
 
 def missing_fonts() -> tuple[str, ...]:
@@ -59,32 +63,45 @@ def prepare() -> None:
     _families()
 
 
-def typeset(template: Path, data: Mapping[str, object], moment: datetime) -> bytes:
+def typeset(template: Path, data: Mapping[str, object], moment: datetime, written: Written = ()) -> bytes:
     """The template with `data` in `sys.inputs.data`. The same data and moment give the same bytes.
 
-    A pictograph that no font has is printed as its name in brackets. Raises Unreportable, naming it, for any other text
-    that no font can show.
+    A pictograph that no font has is printed as its name in brackets, anything else as a sign that something is lost.
+    Raises Unreportable for such a letter in `written`, naming it and its place.
     """
     text = json.dumps({**data, "fonts": _families()}, ensure_ascii=False)
-    try:
-        return _compiled(template, text, moment)
-    except typst.TypstError as error:
-        missing = _missing_glyphs(error)
-        if not missing:
-            raise
-    letters = {each for each in missing if unicodedata.category(each[0]) != "So"}
-    if letters:
-        raise Unreportable(f"No font can print this text: {', '.join(sorted(letters))}. Write it differently.")
-    for each in missing:
-        text = text.replace(each, f"[{unicodedata.name(each[0], 'symbol').lower()}]")
-    return _compiled(template, text, moment)
+    while True:
+        try:
+            return _compiled(template, text, moment)
+        except typst.TypstError as error:
+            missing = [each for each in _missing_glyphs(error) if each in text and each != SIGN]
+            if not missing:
+                raise
+        _refuse_letters(missing, written)
+        for each in missing:
+            text = text.replace(each, _instead(each))
+
+
+def _refuse_letters(missing: list[str], written: Written) -> None:
+    letters = [each for each in missing if not _is_pictograph(each)]
+    for place, text in written:
+        if found := [each for each in letters if each in text]:
+            raise Unreportable(f"No font can print this in the {place}: {', '.join(found)}. Write it differently.")
+
+
+def _instead(missing: str) -> str:
+    return f"[{unicodedata.name(missing[0], 'symbol').lower()}]" if _is_pictograph(missing) else LOST
+
+
+def _is_pictograph(text: str) -> bool:
+    return unicodedata.category(text[0]) == "So"
 
 
 def _compiled(template: Path, text: str, moment: datetime) -> bytes:
     compiler = typst.Compiler(template, root=template.parent, font_paths=_fonts(), ignore_system_fonts=True)
     pdf = compiler.compile(
         format="pdf",
-        sys_inputs={"data": text},
+        sys_inputs={"data": shown(text), "lost": "yes" if LOST in text else ""},
         pdf_standards=["a-2a", "ua-1"],
         timestamp=int(moment.astimezone(UTC).timestamp()),
     )
@@ -113,10 +130,6 @@ def _families() -> dict[str, list[str]]:
 
 
 def _missing_glyphs(error: typst.TypstError) -> list[str]:
-    """The texts that typst names as without a glyph. A text that it escapes is shown as the code of its character."""
+    """The texts that typst names as without a glyph. It escapes what is invisible."""
     found = _NO_GLYPH.findall(error.diagnostic or error.message)
-    return list(
-        dict.fromkeys(
-            re.sub(r"\\u\{([0-9a-f]+)\}", lambda code: f"U+{code.group(1).upper():0>4}", each) for each in found
-        )
-    )
+    return list(dict.fromkeys(_ESCAPED.sub(lambda code: chr(int(code.group(1), 16)), each) for each in found))

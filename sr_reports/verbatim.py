@@ -7,11 +7,12 @@ import warnings
 
 from pydicom import DataElement, Dataset, Sequence
 from pydicom.config import IGNORE, RAISE
-from pydicom.datadict import dictionary_description, dictionary_VR
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.multival import MultiValue
 from pydicom.valuerep import PersonName, validate_value
 
-from sr_reports.errors import Unreportable
+from config.text import Charset, charset, decode
 
 IDENTITY = frozenset({"PatientName", "PatientID", "IssuerOfPatientID", "AccessionNumber", "StudyInstanceUID"})
 IDENTITY_SEQUENCES = frozenset({"IssuerOfPatientIDQualifiersSequence", "IssuerOfAccessionNumberSequence"})
@@ -28,23 +29,23 @@ LEGAL = {  # a value that does not match is left out; identifiers and free text 
     "TimezoneOffsetFromUTC": re.compile(r"[+-](0\d|1[0-4])[0-5]\d"),
     "TypeOfPatientID": re.compile(r"TEXT|RFID|BARCODE"),
 }
+TEXTS = frozenset({"PN", "LO", "SH", "ST", "LT", "UT", "UC"})
+CHARACTER_SET = 0x00080005
 LOST = "\ufffd"  # what a decoder leaves for what it cannot read
 
 
 def copied(source: Dataset, keyword: str) -> DataElement | None:
-    """The element in Unicode, or None where absent or not legal. Raises Unreportable for an unreadable identity."""
+    """The element in Unicode, or None where absent or not legal. What an identity cannot be decoded to is U+FFFD."""
     if keyword not in source:
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the value is judged here
         try:
-            element = _in_unicode(source[keyword])
+            element = _in_unicode(source, tag_for_keyword(keyword) or 0, _declared(source, charset(b"")))
             text = "" if element.value is None else str(element.value)
         except (ValueError, TypeError, LookupError, AttributeError, NotImplementedError):
-            _refuse_identity(keyword)
             return None
-    if LOST in text:
-        _refuse_identity(keyword)
+    if LOST in text and keyword not in IDENTITY:
         return None
     return element if _is_legal(element, text) else None
 
@@ -80,28 +81,38 @@ def _fits(element: DataElement) -> bool:
     return True
 
 
-def _in_unicode(element: DataElement) -> DataElement:
-    """A copy that no longer depends on the character set of the file it comes from."""
+def _declared(source: Dataset, outer: Charset) -> Charset:
+    """The character set that a dataset or item states; an item without one has that of what it stands in."""
+    stated = source.get("SpecificCharacterSet")
+    terms = stated if isinstance(stated, MultiValue) else [stated or ""]
+    return charset("\\".join(map(str, terms)).encode("ascii", "replace")) if stated else outer
+
+
+def _in_unicode(source: Dataset, tag: int, codecs: Charset) -> DataElement:
+    """A copy that no longer depends on the character set of the file it comes from.
+
+    pydicom leaves escape sequences of ISO 2022 IR 58 in the text, so text is decoded here, from its bytes.
+    """
+    raw = source.get_item(tag)
+    if isinstance(raw, RawDataElement) and raw.value is not None:
+        vr = raw.VR or dictionary_VR(tag)
+        if vr in TEXTS:
+            text = decode(raw.value, codecs).rstrip(" \0")
+            return DataElement(tag, vr, text, validation_mode=IGNORE)
+    element = source[tag]
     value = element.value
     if element.VR == "SQ":
-        value = Sequence([_item_in_unicode(item) for item in value])
+        value = Sequence([_item_in_unicode(item, codecs) for item in value])
     elif element.VR == "PN" and value:
         names = [PersonName(str(name)) for name in (value if isinstance(value, MultiValue) else [value])]
         value = names[0] if len(names) == 1 else names
     return DataElement(element.tag, element.VR, value, already_converted=True)
 
 
-def _item_in_unicode(item: Dataset) -> Dataset:
+def _item_in_unicode(item: Dataset, outer: Charset) -> Dataset:
+    codecs = _declared(item, outer)
     copy = Dataset()
-    for element in item:
-        if element.keyword != "SpecificCharacterSet" and not element.tag.is_private:
-            copy.add(_in_unicode(element))
+    for tag in sorted(item.keys()):
+        if tag != CHARACTER_SET and not tag.is_private:
+            copy.add(_in_unicode(item, tag, codecs))
     return copy
-
-
-def _refuse_identity(keyword: str) -> None:
-    if keyword in IDENTITY:
-        raise Unreportable(
-            f"The {dictionary_description(keyword)} in the images cannot be decoded with the character set that they "
-            "state. The sender has to correct the images."
-        )

@@ -95,7 +95,7 @@ def _told(services: PortalServices, session: Session, case: Case, who: Viewer) -
         "holds": holds,
         "writing": holds and case.state is CaseState.CLAIMED,
         "answers": answers_of(case),
-        "concordances": CONCORDANCES,
+        "concordances": _concordances(case),
         "reports": report_views(case),
         "moving": moving(case),
         "sections": _sections(services, session, case, who),
@@ -106,6 +106,11 @@ def _told(services: PortalServices, session: Session, case: Case, who: Viewer) -
         "history": _history(session, case) if who.oversees else (),
         "subspecialties": [(each.value, label(each)) for each in Subspecialty],
     }
+
+
+def _concordances(case: Case) -> tuple[tuple[str, str], ...]:
+    """Only what can be signed: with a first report how it compares, without one that there is none."""
+    return tuple(each for each in CONCORDANCES if (each[0] == "not_provided") is not bool(case.prior_report.strip()))
 
 
 def _about(case: Case, who: Viewer, counts: Counts) -> dict[str, object]:

@@ -98,6 +98,22 @@ def test_pauses_double_and_are_never_longer_than_the_longest(due, database, deli
     assert (kept.state, kept.last_error, kept.lease_until) == (DeliveryState.PENDING, "the peer does not answer", None)
 
 
+def test_two_deliveries_to_one_peer_wait_for_each_other_and_others_do_not(due, database, deliveries) -> None:
+    """A PACS that accepts a connection and says nothing once held up the reports of every other."""
+    with database.writing() as session:
+        site = Site(code="TWO", name="Two")
+        site.peers = [Peer(ae_title=f"PACS{number}", host="h", port=1, receives_reports=True) for number in range(2)]
+        session.add(site)
+        session.flush()
+        mute, other = (peer.id for peer in site.peers)
+    for number, row in enumerate(deliveries):
+        change(database, row, peer_id=other if number == 2 else mute)
+    careful = replace(due, one_at_a_time=Delivery.peer_id)
+    assert [careful.claim(), careful.claim(), careful.claim()] == [deliveries[0], deliveries[2], None]
+    change(database, deliveries[0], state=DeliveryState.PROVEN, lease_until=None)
+    assert careful.claim() == deliveries[1]
+
+
 def test_after_very_many_attempts_the_pause_is_still_the_longest(due, database, deliveries) -> None:
     """2 ** 1100 is more than a float holds: the worker once could not put anything off any more."""
     change(database, deliveries[0], attempts=1100)

@@ -5,9 +5,9 @@ import random
 import pytest
 from pydicom.dataset import Dataset
 
+from config.text import charset, decode
 from orthanc.errors import Unreadable
 from orthanc.header import read_header
-from orthanc.text import charset, decode
 
 KANJI = b"Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B=\x1b$B$d$^$@\x1b(B^\x1b$B$?$m$&\x1b(B"
 

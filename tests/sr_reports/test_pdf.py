@@ -138,6 +138,32 @@ def test_a_letter_without_a_glyph_is_refused_and_named(content: Make) -> None:
         build_pdf(made)
 
 
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("\uf0b7 pain", "pain"),
+        ("dose \u202e21 mg", "dose 21 mg"),
+        ("lost \ufffd", "lost □"),
+        ("private \ue000", "private □"),
+        ("Han \U00030123", "Han □"),
+        ("family \U0001f468\u200d\U0001f469\u200d\U0001f467", "family [man][woman][girl]"),
+    ],
+)
+def test_what_others_wrote_is_printed_as_far_as_it_can_be_and_stays_in_the_sr(
+    text: str, printed: str, content: Make, pdf_text: Text, dciodvfy: Callable[[bytes], list[str]]
+) -> None:
+    """A bullet of Word, a lost letter or a family of pictographs once kept a case from ever being signed."""
+    made = content()
+    request = replace(made.request, history=text, reason=text, requested_by=text, questions=())
+    made = replace(made, request=request, prior_report=PriorReport(text, text), series=(SeriesSummary("CT", text, 2),))
+    sr = build_sr(made)
+    assert dciodvfy(sr) == []
+    assert text.encode() in sr
+    told = pdf_text(build_pdf(made, sr=sr))
+    assert told.count(printed) >= 4
+    assert ("cannot be printed and are shown as □" in told) is ("□" in printed)
+
+
 def test_a_pictograph_without_a_glyph_is_named_in_words(content: Make, pdf_text: Text) -> None:
     made = content(request=replace(content().request, history="I worry \U0001f9e0 a lot"))
     assert "I worry [brain] a lot" in pdf_text(build_pdf(made))

@@ -35,10 +35,33 @@ def test_what_is_no_instance_is_refused(broken: bytes) -> None:
         patient_and_study(broken)
 
 
-def test_a_name_that_cannot_be_decoded_is_refused(header: Callable[..., bytes]) -> None:
+def test_a_name_that_cannot_be_decoded_is_kept_with_a_sign(header: Callable[..., bytes]) -> None:
+    """It once kept every case with such a header from being signed."""
     reference = header(PatientName="Mueller^A").replace(b"Mueller", b"M\xfcllers")[:-1] + b" "
-    with pytest.raises(Unreportable, match="Patient's Name in the images cannot be decoded"):
-        patient_and_study(reference)
+    assert str(patient_and_study(reference).PatientName) == "M\ufffdllers^A"
+
+
+@pytest.mark.parametrize(
+    ("terms", "value", "name"),
+    [
+        ("\\ISO 2022 IR 58", b"Wang^XiaoDong=\x1b$)A\xcd\xf5^\x1b$)A\xd0\xa1\xb6\xab", "Wang^XiaoDong=王^小东"),
+        ("ISO 2022 IR 58", b"\x1b$)A\xcd\xf5^\x1b$)A\xd0\xa1\xb6\xab", "王^小东"),
+        ("ISO_IR 100\\ISO 2022 IR 58", b"M\xfcller=\x1b$)A\xcd\xf5", "Müller=王"),
+        ("\\ISO 2022 IR 87", b"Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B", "Yamada^Tarou=山田^太郎"),
+        ("ISO 2022 IR 13\\ISO 2022 IR 87", b"\xd4\xcf\xc0\xde^\xc0\xdb\xb3=\x1b$B;3ED\x1b(J", "ﾔﾏﾀﾞ^ﾀﾛｳ=山田"),
+        ("\\ISO 2022 IR 149", b"Hong^Gildong=\x1b$)C\xfb\xf3", "Hong^Gildong=洪"),
+        ("\\ISO 2022 IR 87\\ISO 2022 IR 159", b"A^B=\x1b$(D\x30\x21\x1b(B", "A^B=丂"),
+        ("GB2312", b"\xcd\xf5", "王"),
+    ],
+)
+def test_escape_sequences_are_read_and_never_copied(
+    header: Callable[..., bytes], terms: str, value: bytes, name: str
+) -> None:
+    """The report of a Chinese patient once had "$)A" printed in the name."""
+    value += b" " * (len(value) % 2)
+    blank = "x" * len(value)
+    reference = header(PatientName=blank, SpecificCharacterSet=terms.split("\\")).replace(blank.encode(), value)
+    assert str(patient_and_study(reference).PatientName) == name
 
 
 def test_a_description_that_cannot_be_decoded_is_left_out(header: Callable[..., bytes]) -> None:

@@ -13,6 +13,8 @@ DELIMITERS = frozenset(b"\\\r\n\t\f^=")
 """Each of them ends what an escape sequence began (PS3.5 6.1.2.5.3)."""
 
 UNDECLARED: Final = "undeclared"
+_NOT_DEFINED = {"UTF8": "utf_8", "UTF-8": "utf_8", "GB2312": "gb2312"}
+"""Terms that the standard does not have, but that are sent."""
 _NUMBERED = re.compile(r"ISO[ _-]?(2022)?[ _-]?IR[ _-]?(\d+)")
 _WHOLE = frozenset({"iso2022_jp", "iso2022_jp_2"})
 """Codecs that read their escape sequences themselves."""
@@ -47,8 +49,7 @@ def _codec(term: str) -> str:
     numbered = _NUMBERED.fullmatch(term)
     if known is None and numbered:
         known = python_encoding.get(f"ISO_IR {numbered[2]}") or python_encoding.get(f"ISO 2022 IR {numbered[2]}")
-    if known is None and term in {"UTF8", "UTF-8"}:
-        known = "utf_8"
+    known = known or _NOT_DEFINED.get(term)
     return UNDECLARED if known is None or known == "iso8859" else known
 
 
