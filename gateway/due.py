@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, exists, not_, or_, select, true, update
-from sqlalchemy.orm import InstrumentedAttribute, aliased
+from sqlalchemy.orm import aliased
 
 from config.database import Database
 from worklist.models import Delivery, Report, now
@@ -29,8 +29,7 @@ class Due:
     state: ReportState | DeliveryState
     first_pause: float
     longest_pause: float
-    one_at_a_time: InstrumentedAttribute[int | None] | None = None
-    """The column whose value no two leased rows may share: a peer gets one delivery at a time."""
+    one_for_each_peer: bool = False  # a delivery waits while another to the same peer is leased
 
     def claim(self) -> int | None:
         """Take one due row for two minutes; None if there is none. No two workers get the same."""
@@ -62,8 +61,8 @@ class Due:
         return and_(self.table.state == self.state, self.table.next_attempt_at <= moment, free, self._alone(moment))
 
     def _alone(self, moment: datetime) -> ColumnElement[bool]:
-        if self.one_at_a_time is None:
+        if not self.one_for_each_peer:
             return true()
-        other = aliased(self.table)
-        shared = getattr(other, self.one_at_a_time.key) == self.one_at_a_time
-        return not_(exists().where(shared, other.lease_until >= moment, other.id != self.table.id))
+        other = aliased(Delivery)
+        same = (other.peer_id == Delivery.peer_id, other.id != Delivery.id, other.lease_until >= moment)
+        return not_(exists().where(*same).correlate(Delivery))

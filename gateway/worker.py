@@ -33,10 +33,9 @@ def serve_worker(settings: Settings, part: str) -> None:
 
 def _loops(parts: Parts) -> Sequence[Loop]:
     database, delivery = parts.database, parts.settings.delivery
-    reports = Due(database, Report, ReportState.SIGNED, delivery.first_pause, delivery.longest_pause)
-    deliveries = Due(
-        database, Delivery, DeliveryState.PENDING, delivery.first_pause, delivery.longest_pause, Delivery.peer_id
-    )
+    pauses = (delivery.first_pause, delivery.longest_pause)
+    reports = Due(database, Report, ReportState.SIGNED, *pauses)
+    deliveries = Due(database, Delivery, DeliveryState.PENDING, *pauses, one_for_each_peer=True)
     publishing = Publishing(database, parts.archive, parts.cache, reports)
     delivering = Delivering(database, parts.sender, deliveries)
     completeness = Completeness(database, parts.cache)

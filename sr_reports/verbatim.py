@@ -93,9 +93,9 @@ def _in_unicode(source: Dataset, tag: int, codecs: Charset) -> DataElement:
 
     pydicom leaves escape sequences of ISO 2022 IR 58 in the text, so text is decoded here, from its bytes.
     """
-    raw = source.get_item(tag)
+    raw: object = source.get_item(tag)  # raw until somebody looks at its value
     if isinstance(raw, RawDataElement) and raw.value is not None:
-        vr = raw.VR or dictionary_VR(tag)
+        vr = str(raw.VR or dictionary_VR(tag))
         if vr in TEXTS:
             text = decode(raw.value, codecs).rstrip(" \0")
             return DataElement(tag, vr, text, validation_mode=IGNORE)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from gateway.due import LEASE, Due
-from worklist.models import Case, Delivery, Report, Study, now
+from worklist.models import Case, Delivery, Peer, Report, Site, Study, now
 from worklist.states import CaseState, DeliveryState
 
 
@@ -108,7 +109,7 @@ def test_two_deliveries_to_one_peer_wait_for_each_other_and_others_do_not(due, d
         mute, other = (peer.id for peer in site.peers)
     for number, row in enumerate(deliveries):
         change(database, row, peer_id=other if number == 2 else mute)
-    careful = replace(due, one_at_a_time=Delivery.peer_id)
+    careful = replace(due, one_for_each_peer=True)
     assert [careful.claim(), careful.claim(), careful.claim()] == [deliveries[0], deliveries[2], None]
     change(database, deliveries[0], state=DeliveryState.PROVEN, lease_until=None)
     assert careful.claim() == deliveries[1]

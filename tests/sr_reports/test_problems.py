@@ -42,9 +42,8 @@ def test_what_is_missing_is_told(opinion: Opinion, told: str) -> None:
 
 
 def test_a_question_is_answered_however_its_blanks_are_set() -> None:
-    assert (
-        opinion_problems(replace(GOOD, answers=(Answer("Why  is\nthat?", "So."),)), ("Why is that?",), "Normal.") == ()
-    )
+    spaced = replace(GOOD, answers=(Answer("Why  is\nthat?", "So."),))
+    assert opinion_problems(spaced, ("Why is that?",), "Normal.") == ()
 
 
 def test_what_is_wrong_around_the_opinion_is_told(
