@@ -47,7 +47,8 @@ def _loops(parts: Parts) -> Sequence[Loop]:
         Loop("expect", expecting.step, 0.5),
         Loop("look", completeness.step, 0.5),
         Loop("publish", publishing.step, 0.2),
-        *(Loop(f"deliver {number}", delivering.step, 0.2) for number in range(1, AT_ONCE + 1)),
+        Loop("deliver", delivering.step, 0.2),
+        *(Loop(f"deliver {number}", delivering.step, 0.2) for number in range(2, AT_ONCE + 1)),
         Loop("peers", lambda: write_peer_book(database, parts.folders.peers), 1.0),
     )
 
