@@ -7,8 +7,8 @@ library. Nothing that a client of ours chose ever reaches Orthanc but the bytes 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +18,8 @@ from orthanc_api_client.api_client import SystemStatistics
 from orthanc_api_client.exceptions import OrthancApiException
 
 from orthanc.errors import ArchiveConflict, ArchiveRefused, ArchiveUnavailable, NotInArchive
+from orthanc.place import Place, place_of, variants
 from orthanc.wire import Wire
-
-_ARCHIVE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{8}){4}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,28 +54,45 @@ class Archive:
     def store(self, part10: bytes, md5: str) -> str:
         """Store one file; return its archive ID after reading back that the archive holds exactly these bytes.
 
-        A file that is there already is a success, other content under its identifiers an ArchiveConflict.
+        A file that is there already is a success. Other content under its identifiers stays as it is, and this one is
+        kept beside it, under an ID of the form "instance/number".
         """
-        answer = self._wire.read("POST", "/instances", body=part10)
-        archive_id = _stored_id(answer)
-        held = self.md5(archive_id)
-        if held != md5:
-            raise ArchiveConflict(f"The archive holds other content as {archive_id}.")
-        return archive_id
+        instance = _stored_id(self._wire.read("POST", "/instances", body=part10))
+        if self.md5(instance) == md5:
+            return instance
+        return self._store_beside(instance, part10, md5)
+
+    def _store_beside(self, instance: str, part10: bytes, md5: str) -> str:
+        for place in variants(instance, md5):
+            if self._md5_at(place) is None:
+                self._attach(place, part10)
+            if self._md5_at(place) == md5:
+                return str(place)
+        raise ArchiveConflict(f"The archive holds too many other contents as {instance}.")
+
+    def _attach(self, place: Place, part10: bytes) -> None:
+        """Attach a file; whoever was faster keeps the number. What Orthanc says here proves nothing, its digest does."""
+        with suppress(ArchiveConflict):
+            self._wire.read("PUT", place.path, body=part10)
+
+    def _md5_at(self, place: Place) -> str | None:
+        try:
+            return self.md5(str(place))
+        except NotInArchive:
+            return None
 
     def md5(self, archive_id: str) -> str:
         """Return the MD5 of the file as the archive keeps it."""
-        checked = _checked(archive_id)
         try:
-            return self._wire.read("GET", f"/instances/{checked}/attachments/dicom/md5").decode("ascii", "replace")
+            return self._wire.read("GET", f"{place_of(archive_id).path}/md5").decode("ascii", "replace")
         except NotInArchive:
             # An Orthanc that keeps no digests answers the same as one that has no such file.
-            return hashlib.md5(self.fetch(checked), usedforsecurity=False).hexdigest()
+            return hashlib.md5(self.fetch(archive_id), usedforsecurity=False).hexdigest()
 
     def verify(self, archive_id: str) -> bool:
         """Have the archive read the file from its disk again: does it still fit its digest?"""
         try:
-            self._wire.read("POST", f"/instances/{_checked(archive_id)}/attachments/dicom/verify-md5")
+            self._wire.read("POST", f"{place_of(archive_id).path}/verify-md5")
         except NotInArchive:
             raise
         except ArchiveRefused:
@@ -85,18 +101,35 @@ class Archive:
 
     def fetch(self, archive_id: str) -> bytes:
         """Return the whole file."""
-        return self._wire.read("GET", f"/instances/{_checked(archive_id)}/file")
+        return self._wire.read("GET", f"{place_of(archive_id).path}/data")
 
     def stream(self, archive_id: str) -> Iterator[bytes]:
         """Yield the file in pieces. What is already known to be wrong is raised before the first piece."""
-        return self._wire.stream(f"/instances/{_checked(archive_id)}/file")
+        return self._wire.stream(f"{place_of(archive_id).path}/data")
 
     def delete(self, archive_id: str) -> None:
-        """Remove one file; it is no error if it is gone already."""
+        """Remove one file; it is no error if it is gone already.
+
+        An instance beside which other contents are kept is an ArchiveConflict: they would go with it.
+        """
+        place = place_of(archive_id)
         try:
-            self._wire.read("DELETE", f"/instances/{_checked(archive_id)}")
+            if place.number is not None:
+                self._wire.delete(place.path, tagged=f"{place.path}/md5")
+            elif self._has_others(place):
+                raise ArchiveConflict(f"Other contents are kept beside {archive_id}: delete those first.")
+            else:
+                self._wire.delete(f"/instances/{place.instance}")
         except NotInArchive:
             return
+
+    def _has_others(self, place: Place) -> bool:
+        names = orjson.loads(self._wire.read("GET", f"/instances/{place.instance}/attachments"))
+        return any(str(name).isdecimal() for name in names)
+
+    def last_change(self) -> int:
+        """Return the number of the archive's last change: it grows, unless the archive lost what it had."""
+        return int(self._json("/changes?last").get("Last", 0))
 
     def version(self) -> str:
         """Return Orthanc's version; the cheapest sign of life."""
@@ -138,14 +171,7 @@ def _stored_id(answer: bytes) -> str:
         said = None
     if not isinstance(said, dict) or said.get("Status") not in {"Success", "AlreadyStored"}:
         raise ArchiveUnavailable("The archive said yes but named no stored instance.")
-    return _checked(str(said.get("ID", "")))
-
-
-def _checked(archive_id: str) -> str:
-    """Let only what looks like an archive ID into a URL."""
-    if not _ARCHIVE_ID.fullmatch(archive_id):
-        raise NotInArchive("This is not the ID of anything in the archive.")
-    return archive_id
+    return place_of(str(said.get("ID", ""))).instance
 
 
 def _translated(ask: Callable[[], Any]) -> Any:

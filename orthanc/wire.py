@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from orthanc.errors import ArchiveConflict, ArchiveError, ArchiveRefused, Archiv
 
 CHUNK: Final = 256 * 1024
 CONNECT_SECONDS: Final = 5.0
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 # What Orthanc means by a status. What is not here is "try again": a full disk is 500, a wrong password 401.
 REFUSALS: dict[int, type[ArchiveRefused]] = {
@@ -61,18 +63,33 @@ class Wire:
         finally:
             response.release_conn()
 
+    def delete(self, path: str, tagged: str = "") -> None:
+        """Remove what is there; `tagged` answers with the revision that Orthanc asks for before it removes a part."""
+        more: dict[str, str] = {}
+        if tagged:
+            asked = self._open("GET", tagged)
+            asked.drain_conn()
+            asked.release_conn()
+            more = {"If-Match": asked.headers.get("ETag", "")}
+        done = self._open("DELETE", path, more=more)
+        done.drain_conn()
+        done.release_conn()
+
     def stream(self, path: str) -> Iterator[bytes]:
         """Yield the body in pieces. What is already known to be wrong is raised before the first piece."""
         return _pieces(self._open("GET", path))
 
-    def _open(self, method: str, path: str, body: bytes | None = None) -> BaseHTTPResponse:
-        """Send one request; return the response, its body not read yet, if it is a success."""
+    def _open(
+        self, method: str, path: str, body: bytes | None = None, more: Mapping[str, str] = NOTHING
+    ) -> BaseHTTPResponse:
+        """Send one request with `more` headers; return the response, its body not read yet, if it is a success."""
+        own = {} if body is None else {"Content-Type": "application/dicom"}
         try:
             response = self._pool.urlopen(
                 method,
                 self._path + path,
                 body=body,
-                headers=self._headers if body is None else self._headers | {"Content-Type": "application/dicom"},
+                headers=self._headers | own | dict(more),
                 redirect=False,
                 preload_content=False,
                 pool_timeout=math.ceil(self._timeout),

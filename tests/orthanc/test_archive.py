@@ -9,6 +9,7 @@ import pytest
 
 from orthanc.archive import Archive
 from orthanc.errors import ArchiveConflict, ArchiveRefused, ArchiveUnavailable, NotInArchive
+from orthanc.place import variants
 
 ABSENT = "-".join(["00000000"] * 5)
 
@@ -35,13 +36,55 @@ def test_storing_again_is_a_success_with_the_same_id(archive, samples):
     assert archive.store(part10, samples.md5(part10)) == first
 
 
-def test_other_content_under_the_same_identifiers_is_a_conflict_and_changes_nothing(archive, samples):
+def second(samples):
+    """Two contents under the same identifiers."""
     study = samples.fresh_uid()
-    first, other = samples.made(study=study), samples.made(study=study, PixelData=b"\7" * 32)
+    return samples.made(study=study), samples.made(study=study, PixelData=b"\7" * 32)
+
+
+def test_other_content_under_the_same_identifiers_is_kept_beside_the_first(archive, samples):
+    """Once it was a conflict: whoever came first, with whatever, displaced the hospital's image."""
+    first, other = second(samples)
     archive_id = archive.store(first, samples.md5(first))
+    beside = archive.store(other, samples.md5(other))
+    assert beside.startswith(f"{archive_id}/")
+    assert (archive.fetch(archive_id), archive.fetch(beside)) == (first, other)
+    assert b"".join(archive.stream(beside)) == other
+    assert archive.md5(beside) == samples.md5(other)
+    assert archive.verify(beside)
+    assert archive.store(other, samples.md5(other)) == beside
+    assert archive.store(first, samples.md5(first)) == archive_id
+
+
+def test_a_number_that_other_content_has_is_left_to_it(archive, samples):
+    first, other = second(samples)
+    archive_id = archive.store(first, samples.md5(first))
+    taken = next(variants(archive_id, samples.md5(other)))
+    archive._wire.read("PUT", taken.path, body=b"what somebody else keeps here")
+    beside = archive.store(other, samples.md5(other))
+    assert (archive.fetch(str(taken)), archive.fetch(beside)) == (b"what somebody else keeps here", other)
+
+
+def test_of_two_who_want_one_number_neither_overwrites_the_other(archive, samples):
+    first, other = second(samples)
+    place = next(variants(archive.store(first, samples.md5(first)), samples.md5(other)))
+    archive._attach(place, b"the faster one")
+    archive._attach(place, b"the slower one")
+    assert archive.fetch(str(place)) == b"the faster one"
+
+
+def test_what_is_kept_beside_an_instance_is_not_deleted_with_it(archive, samples):
+    first, other = second(samples)
+    archive_id, beside = archive.store(first, samples.md5(first)), archive.store(other, samples.md5(other))
     with pytest.raises(ArchiveConflict):
-        archive.store(other, samples.md5(other))
+        archive.delete(archive_id)
+    assert archive.fetch(beside) == other
+    archive.delete(beside)
+    archive.delete(beside)
     assert archive.fetch(archive_id) == first
+    archive.delete(archive_id)
+    with pytest.raises(NotInArchive):
+        archive.fetch(archive_id)
 
 
 @pytest.mark.parametrize("part10", [b"", b"no DICOM at all", b"\0" * 128 + b"DICM"])
@@ -50,7 +93,7 @@ def test_what_is_no_dicom_is_refused_for_ever(archive, samples, part10):
         archive.store(part10, samples.md5(part10))
 
 
-@pytest.mark.parametrize("archive_id", [ABSENT, "", "../../system", "a/b", "%2e%2e"])
+@pytest.mark.parametrize("archive_id", [ABSENT, f"{ABSENT}/1024", f"{ABSENT}/1023", f"{ABSENT}/65536", "", "../../system", "a/b", "%2e%2e"])
 def test_what_is_not_there_is_not_in_the_archive(archive, archive_id):
     with pytest.raises(NotInArchive):
         archive.fetch(archive_id)
