@@ -60,12 +60,13 @@ def connect(url: str) -> Database:
 
 
 def _engine(url: str) -> Engine:
+    """Errors hide their parameters: those say who a patient is, and errors are logged."""
     if url.startswith("sqlite"):
-        engine = create_engine(url, connect_args={"timeout": 15.0})
+        engine = create_engine(url, connect_args={"timeout": 15.0}, hide_parameters=True)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
-        engine = create_engine(url, pool_pre_ping=True)
+        engine = create_engine(url, pool_pre_ping=True, hide_parameters=True)
     return engine
 
 

@@ -64,13 +64,17 @@ class Keys(_Section):
 
 
 class Archive(_Section):
-    """The Orthanc that keeps the images; an empty `url` means one of our own."""
+    """The Orthanc that keeps the images; an empty `url` means one of our own.
+
+    `grace_seconds`: how long a received instance is kept after the archive had it, until it is asked once more.
+    """
 
     url: str
     username: str
     password: SecretStr
     connections: int = Field(ge=1, le=64)
     timeout: float = Field(gt=0)
+    grace_seconds: float = Field(ge=0)
 
 
 class Database(_Section):

@@ -16,6 +16,7 @@ from config.settings import Settings
 from gateway import assets
 from gateway.demo_studies import self_test_instance
 from gateway.health import LEAST_FREE
+from gateway.identity import self_test_part
 from gateway.installation import open_installation
 from gateway.parts import Parts, build_parts
 from gateway.sites import DOCTOR
@@ -128,7 +129,7 @@ def _store(parts: Parts) -> str:
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         with parts.database.reading() as session:
-            pulse = session.scalars(select(Pulse).where(Pulse.part == f"self-test {sop_uid}"[:64])).one_or_none()
+            pulse = session.scalars(select(Pulse).where(Pulse.part == self_test_part(sop_uid))).one_or_none()
         if pulse is not None:
             with parts.database.writing() as session:
                 session.delete(session.merge(pulse))

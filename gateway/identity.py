@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,13 +18,18 @@ SELF_TEST = "self-test"  # the origin of what `overread doctor` sends
 SELF_TEST_PATIENT = "SELF-TEST"  # its Patient ID; the archive tells instances apart by it, so it never is a patient's
 
 
+def self_test_part(sop_uid: str) -> str:
+    """The Pulse that says of one self-test that it arrived: as short for the longest UID as for any other."""
+    return f"self-test {hashlib.sha256(sop_uid.encode()).hexdigest()[:32]}"
+
+
 class Contradiction(Exception):
     """The object says something else than its study, or than an earlier object with its UID. A person decides."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """It fits. `archive_id` is set when we already have exactly this instance."""
+    """It fits. `archive_id` is set when a row says that the archive has exactly this instance: ask whether it does."""
 
     archive_id: str | None = None
 
@@ -60,6 +66,11 @@ class Identities:
         )
         for origin, sop_uid, sha256, archive_id in self.session.execute(chosen):
             self._earlier[origin, sop_uid] = _Earlier(sha256, archive_id)
+
+    def archive_id_of(self, arrival: Arrival) -> str | None:
+        """Where the archive has what we wrote down for this origin and UID, of those that were looked up."""
+        earlier = self._earlier.get((arrival.origin, arrival.sop_uid))
+        return earlier.archive_id if earlier else None
 
     def check(self, arrival: Arrival, header: InstanceHeader, sha256: str) -> Verdict:
         """Raises Contradiction, which names the attribute, never its values: reasons are shown and logged."""

@@ -10,14 +10,22 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from config.database import Database
+from orthanc.errors import ArchiveRefused, ArchiveUnavailable
 from worklist.models import Pulse, now
 
 log = structlog.get_logger()
 LONGEST_PAUSE = 5.0
 PULSE_EVERY = 2.0
-LONG_AGO = timedelta(days=1)
+IN_PLAIN_WORDS: tuple[tuple[type[Exception], str], ...] = (
+    (ArchiveUnavailable, "The archive does not answer, or answers with an error; it is asked again by itself."),
+    (ArchiveRefused, "The archive refused something; the worker's log says what."),
+    (SQLAlchemyError, "The database did not do what it was asked; the worker's log says more."),
+    (OSError, "A disk or the network failed; the worker's log says which."),
+)
+UNEXPECTED = "Something unexpected went wrong; the worker's log says what. It is tried again by itself."
 
 
 @dataclass(slots=True)
@@ -39,7 +47,7 @@ class Loop:
                 more = self.step()
             except Exception as error:  # noqa: BLE001  # the edge of the process: nothing may end the loop
                 log.warning("a step failed", loop=self.name, error=f"{type(error).__name__}: {error}")
-                self.ok, self.detail = False, f"{type(error).__name__}: {error}"
+                self.ok, self.detail = False, in_plain_words(error)
                 stop.wait(pause)
                 pause = min(max(pause, 0.1) * 2, LONGEST_PAUSE)
             else:
@@ -47,6 +55,11 @@ class Loop:
                 if not more:
                     stop.wait(pause)
             self.beat = time.monotonic()
+
+
+def in_plain_words(error: Exception) -> str:
+    """What the outside may know of an error: never SQL, paths or values, which stand in the log."""
+    return next((words for kind, words in IN_PLAIN_WORDS if isinstance(error, kind)), UNEXPECTED)
 
 
 def run_loops(database: Database, loops: Sequence[Loop], on_ready: Callable[[], object]) -> None:

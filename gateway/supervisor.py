@@ -33,13 +33,17 @@ LARGE_LOG = 50 << 20
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One child process. `ready` tells whether it does its work; parts stop in the order of `stops`."""
+    """One child process. `ready` tells whether it does its work; parts stop in the order of `stops`.
+
+    A `nice` part lets the others go first.
+    """
 
     name: str
     argv: Sequence[str]
     environment: Mapping[str, str]
     ready: Callable[[], bool]
     stops: int
+    nice: int = 0
 
 
 @dataclass(slots=True)
@@ -143,13 +147,18 @@ class Supervisor:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C reaches the supervisor alone, which stops the parts in order
-                preexec_fn=die_with_parent,  # noqa: PLW1509  # we have one thread
+                preexec_fn=lambda: _begin(part),  # noqa: PLW1509  # we have one thread
             )
 
 
 def die_with_parent() -> None:
     """Ask the kernel for SIGTERM when the parent process is gone."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _begin(part: Part) -> None:
+    die_with_parent()
+    os.nice(part.nice)
 
 
 def hold_lock(file: Path) -> IO[str]:

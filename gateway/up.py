@@ -30,6 +30,7 @@ from gateway.supervisor import (
     to_stderr,
 )
 from gateway.unlocking import unlock
+from gateway.worker import NICENESS
 from orthanc import server as orthanc_server
 from orthanc.errors import ArchiveUnavailable
 from worklist import schema
@@ -133,7 +134,7 @@ def _orthanc(settings: Settings, folders: Folders, port: int) -> Part:
     except ArchiveUnavailable as error:
         raise StartFailed(str(error)) from error
     return Part("orthanc", command.argv, environment(command.environment), lambda: _answers(port, "/system"),
-                STOPS["orthanc"])  # fmt: skip
+                STOPS["orthanc"], NICENESS)  # fmt: skip
 
 
 def _our_parts(settings: Settings, folders: Folders) -> Iterator[Part]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from config.settings import Settings
 from gateway.cases import settle_complete_studies
@@ -10,22 +12,28 @@ from gateway.completeness import Completeness
 from gateway.delivery import Delivering
 from gateway.due import Due
 from gateway.expecting import Expecting
-from gateway.ingest import Ingest, note_refusals
+from gateway.grace import Grace
+from gateway.ingest import Ingest
 from gateway.loops import Loop, run_loops
 from gateway.parts import Parts, build_parts
 from gateway.publishing import Publishing
 from gateway.readiness import mark_ready
 from gateway.sites import write_peer_book
+from gateway.troubles import note_refusals, unusable_entries
+from orthanc.errors import ArchiveUnavailable
 from scp.inbox import InboxTaken
 from sr_reports.warm import warm_up
 from worklist.models import Delivery, Report
 from worklist.states import DeliveryState, ReportState
 
 AT_ONCE = 4  # destinations that are served at the same time: a mute one holds up nobody else
+NICENESS = 5
+"""Who waits for an answer goes first: receivers and pages, then we and our archive."""
 
 
 def serve_worker(settings: Settings, part: str) -> None:
     """Carry everything on until SIGTERM."""
+    os.nice(NICENESS)
     parts = build_parts(settings)
     warm_up()
     run_loops(parts.database, _loops(parts), mark_ready(parts.folders, part))
@@ -43,6 +51,7 @@ def _loops(parts: Parts) -> Sequence[Loop]:
     return (
         Loop("ingest", _ingest(parts), 0.2),
         Loop("refusals", lambda: note_refusals(parts.inbox, database), 0.5),
+        Loop("unusable", unusable_entries(parts.inbox, database), 2.0),
         Loop("settle", lambda: settle_complete_studies(parts), 0.3),
         Loop("expect", expecting.step, 0.5),
         Loop("look", completeness.step, 0.5),
@@ -55,20 +64,19 @@ def _loops(parts: Parts) -> Sequence[Loop]:
 
 def _ingest(parts: Parts) -> Callable[[], bool]:
     """One worker at a time empties an inbox; another waits for its lock and takes over when it dies."""
-    ingest = Ingest(
-        parts.inbox,
-        parts.archive,
-        parts.cache,
-        parts.database,
-        parts.folders.quarantine,
-        parts.settings.archive.connections,
-    )
+    pool = ThreadPoolExecutor(parts.settings.archive.connections, thread_name_prefix="ingest")
+    grace = Grace(parts.inbox, parts.archive, parts.database, pool, parts.settings.archive.grace_seconds)
+    ingest = Ingest(parts.inbox, parts.archive, parts.cache, parts.database, parts.folders.quarantine, grace, pool)
 
     def step() -> bool:
         try:
             with parts.inbox.lock():
-                return ingest.step()
+                more = ingest.step()
+                return grace.step() or more
         except InboxTaken:
             return False
+        except ArchiveUnavailable:
+            grace.doubt()
+            raise
 
     return step

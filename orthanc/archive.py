@@ -71,7 +71,7 @@ class Archive:
         raise ArchiveConflict(f"The archive holds too many other contents as {instance}.")
 
     def _attach(self, place: Place, part10: bytes) -> None:
-        """Attach a file; whoever was faster keeps the number. What Orthanc says here proves nothing, its digest does."""
+        """Attach a file; whoever was faster keeps the number. Orthanc's yes proves nothing, its digest does."""
         with suppress(ArchiveConflict):
             self._wire.read("PUT", place.path, body=part10)
 

@@ -18,6 +18,25 @@ from orthanc.elements import Buffer, Element, Part10, read_part10
 LONGEST: Final = 1024
 """Characters of a value that are kept; the longest that DICOM allows here are PN with 3 x 64 and LO with 64."""
 
+LIMITS: Final = {
+    "sop_class_uid": 64,
+    "sop_uid": 64,
+    "study_uid": 64,
+    "series_uid": 64,
+    "birth_date": 8,
+    "sex": 16,
+    "study_date": 8,
+    "study_time": 16,
+    "modality": 16,
+    "series_date": 8,
+    "series_time": 16,
+    "laterality": 16,
+}
+"""Characters of what is kept in a column of limited width, whatever an object says; other text may have LONGEST."""
+
+GREATEST: Final = 2**31 - 1
+"""Of a number that is kept; one beyond it, on either side, is none."""
+
 _AGE = re.compile(r"(\d{1,3})([DWMY])")
 _AGE_UNITS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
 _DATE = re.compile(r"(\d{4})[.]?(\d{2})[.]?(\d{2})")
@@ -77,15 +96,15 @@ def header_of(part10: Part10) -> InstanceHeader:
     birth_date, study_date = _date(top.text(0x00100030)), _date(top.text(0x00080020))
     return InstanceHeader(
         transfer_syntax=part10.transfer_syntax,
-        sop_class_uid=top.text(0x00080016),
-        sop_uid=top.text(0x00080018),
-        study_uid=top.text(0x0020000D),
-        series_uid=top.text(0x0020000E),
+        sop_class_uid=top.text(0x00080016)[: LIMITS["sop_class_uid"]],
+        sop_uid=top.text(0x00080018)[: LIMITS["sop_uid"]],
+        study_uid=top.text(0x0020000D)[: LIMITS["study_uid"]],
+        series_uid=top.text(0x0020000E)[: LIMITS["series_uid"]],
         patient_name=top.name(0x00100010),
         patient_id=top.text(0x00100020),
         issuer=top.text(0x00100021),
         birth_date=birth_date,
-        sex=top.text(0x00100040).upper()[:16],
+        sex=top.text(0x00100040).upper()[: LIMITS["sex"]],
         age_years=_age(top.text(0x00101010), birth_date, study_date),
         study_date=study_date,
         study_time=_time(top.text(0x00080030)),
@@ -94,14 +113,14 @@ def header_of(part10: Part10) -> InstanceHeader:
         study_description=top.text(0x00081030),
         referring=top.name(0x00080090),
         institution=top.text(0x00080080),
-        modality=top.text(0x00080060).upper()[:16],
+        modality=top.text(0x00080060).upper()[: LIMITS["modality"]],
         series_number=top.integer(0x00200011),
         series_description=top.text(0x0008103E),
         series_date=_date(top.text(0x00080021)),
         series_time=_time(top.text(0x00080031)),
         protocol=top.text(0x00181030),
         body_part=_body_part(top),
-        laterality=(top.text(0x00200060) or top.text(0x00200062)).upper()[:16],
+        laterality=(top.text(0x00200060) or top.text(0x00200062)).upper()[: LIMITS["laterality"]],
         instance_number=top.integer(0x00200013),
         rows=top.unsigned(0x00280010),
         columns=top.unsigned(0x00280011),
@@ -130,9 +149,12 @@ class _Values:
         return "=".join(group.strip().rstrip("^") for group in groups).rstrip("=")
 
     def integer(self, tag: int) -> int | None:
-        """Return the first value of an integer string; also of one that was written as 1.0."""
+        """Return the first value of an integer string that a column can keep; also of one that was written as 1.0."""
         whole, _, rest = self.text(tag).partition(".")
-        return int(whole) if _NUMBER.fullmatch(whole) and not rest.strip("0") else None
+        if not _NUMBER.fullmatch(whole) or rest.strip("0"):
+            return None
+        number = int(whole)
+        return number if abs(number) <= GREATEST else None
 
     def unsigned(self, tag: int) -> int:
         """Return an unsigned number of two bytes or more, 0 if there is none."""

@@ -35,7 +35,8 @@ class Shelf:
         return self._folder / "series" / name[:2] / f"{name}.json.gz"
 
     def fresh(self) -> Path:
-        """Return a name for a file that is being written."""
+        """Return a name for a file that is being written; the folders are made again if somebody removed them."""
+        (self._folder / "tmp").mkdir(parents=True, exist_ok=True, mode=0o700)
         return self._folder / "tmp" / secrets.token_hex(12)
 
     def write(self, file: Path, content: Buffer) -> None:
@@ -50,7 +51,7 @@ class Shelf:
 
     def move(self, fresh: Path, file: Path) -> None:
         """Put a written file in its place."""
-        file.parent.mkdir(exist_ok=True, mode=0o700)
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         fresh.replace(file)
 
     def wrote(self, size: int) -> None:

@@ -26,6 +26,7 @@ from scp.entry import Entry, Stored
 from scp.notes import RefusalNotes
 from scp.part10 import Buffer
 from scp.shelf import Shelf, seconds_in, size_in
+from scp.unreadable import Unreadable
 from scp.writing import Place, Writing
 
 __all__ = ["Backlog", "Damaged", "Entry", "Inbox", "InboxTaken", "Stored", "Writing"]
@@ -57,8 +58,9 @@ class Inbox:
             path.mkdir(parents=True, exist_ok=True)
         self._ring = ring or file_ring_made(folder.parent / "keys.json")
         self._tmp, self._damaged = tmp, damaged
-        self._new = Shelf(folder / "new", damaged, self._ring)
-        self._held = Shelf(folder / "held", damaged, self._ring)
+        self._unreadable = Unreadable()
+        self._new = Shelf(folder / "new", damaged, self._ring, self._unreadable)
+        self._held = Shelf(folder / "held", damaged, self._ring, self._unreadable)
         self._lock = folder / "lock"
         self._place = Place(tmp, self._new.folder, self._ring, keep_free)
         self._notes = RefusalNotes(folder / "refused", tmp, self._ring)
@@ -74,15 +76,19 @@ class Inbox:
             return writing.keep(arrival)
 
     def waiting(self, limit: int) -> list[Entry]:
-        """Return the oldest complete entries, oldest first."""
-        return self._new.oldest(limit, self._new.keys())
+        """Return the oldest complete entries, oldest first.
+
+        An entry that our disk does not give is left out, and tried again after a while.
+        """
+        return self._new.oldest(limit, self._unreadable.without_fresh(self._new.keys()))
 
     def read(self, kept: Entry) -> Stored:
         """Return the object, waiting or held, proven to be what was received. Raises Damaged, KeyMissing."""
-        try:
-            return entry.read_stored(self._new.path(kept.key), self._ring)
-        except FileNotFoundError:
-            return entry.read_stored(self._held.path(kept.key), self._ring)
+        with self._unreadable.noting(kept.key):
+            try:
+                return entry.read_stored(self._new.path(kept.key), self._ring)
+            except FileNotFoundError:
+                return entry.read_stored(self._held.path(kept.key), self._ring)
 
     def archived(self, kept: Entry) -> None:
         """Hold an entry that the archive has; repeating it is no error, after a power cut it may wait again."""
@@ -118,12 +124,16 @@ class Inbox:
         durable.move(path, self._new.path(path.name))
 
     def backlog(self) -> Backlog:
-        """Tell how much waits, from the names alone."""
-        names = self._new.keys()
+        """Tell how much waits, from the names alone; what this process could not read is not among it."""
+        names = self._unreadable.without(self._new.keys())
         if not names:
             return Backlog(0, 0, None)
         oldest = datetime.fromtimestamp(seconds_in(min(names)), UTC)
         return Backlog(len(names), sum(map(size_in, names)), oldest)
+
+    def unreadable(self) -> list[str]:
+        """List the keys of entries that our own disk did not give when this process last tried."""
+        return self._unreadable.keys()
 
     def damaged(self) -> list[Path]:
         """List the files whose head could not be read; a person must look at them."""

@@ -12,6 +12,7 @@ from config.keys import KeyRing
 from config.sealing import Damaged
 from scp import durable, entry
 from scp.entry import Entry
+from scp.unreadable import Unreadable
 
 log = structlog.get_logger()
 
@@ -21,10 +22,11 @@ _KEY = re.compile(r"[0-9]{20}-[0-9]+-[0-9a-f]{16}")
 class Shelf:
     """The entries in a folder; the head of each is read once in the life of a Shelf."""
 
-    def __init__(self, folder: Path, damaged: Path, ring: KeyRing) -> None:
+    def __init__(self, folder: Path, damaged: Path, ring: KeyRing, unreadable: Unreadable) -> None:
         """Use `folder`, making it if needed; entries whose head cannot be read go to `damaged`."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self._damaged, self._ring = folder, damaged, ring
+        self._unreadable = unreadable
         self._known: dict[str, Entry] = {}
 
     def keys(self) -> list[str]:
@@ -32,7 +34,7 @@ class Shelf:
         return [name for name in os.listdir(self.folder) if is_key(name)]  # noqa: PTH208 - thousands, often
 
     def oldest(self, limit: int, keys: Iterable[str]) -> list[Entry]:
-        """The oldest of these entries, oldest first, without those that are gone or damaged. Raises KeyMissing."""
+        """The oldest of these entries, oldest first, without those that are gone, damaged or unreadable. Raises KeyMissing."""
         names = list(keys)
         if len(self._known) > 2 * len(names) + limit:
             self._known = {name: self._known[name] for name in names if name in self._known}
@@ -52,8 +54,9 @@ class Shelf:
         if name in self._known:
             return self._known[name]
         try:
-            found = entry.read_entry(self.path(name), self._ring)
-        except FileNotFoundError:
+            with self._unreadable.noting(name):
+                found = entry.read_entry(self.path(name), self._ring)
+        except OSError:
             return None
         except Damaged:
             log.exception("an entry of the inbox is damaged", key=name)

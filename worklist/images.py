@@ -113,14 +113,24 @@ def _record_study(session: Session, recordings: Sequence[Recording], *, ours: bo
 
 
 def _unseen(session: Session, study: Study, recordings: Sequence[Recording]) -> list[Recording]:
-    """Those that have no row yet, each SOP Instance UID once."""
+    """Those that have no row yet, each SOP Instance UID once. A row learns where the archive has its instance now."""
     first: dict[str, Recording] = {}
     for one in recordings:
         first.setdefault(one.facts.sop_uid, one)
-    seen = set(
-        session.scalars(select(Instance.sop_uid).where(Instance.study_id == study.id, Instance.sop_uid.in_(first)))
-    )
+    known = select(Instance.sop_uid, Instance.archive_id).where(Instance.study_id == study.id)
+    seen = set()
+    for uid, archive_id in session.execute(known.where(Instance.sop_uid.in_(first))):
+        seen.add(uid)
+        if archive_id != first[uid].facts.archive_id:
+            _moved(session, study, first[uid].facts)
     return [one for uid, one in first.items() if uid not in seen]
+
+
+def _moved(session: Session, study: Study, facts: InstanceFacts) -> None:
+    same = (Instance.study_id == study.id, Instance.sop_uid == facts.sop_uid, Instance.sha256 == facts.sha256)
+    session.execute(
+        update(Instance).where(*same).values(archive_id=facts.archive_id).execution_options(synchronize_session=False)
+    )
 
 
 _NAMES = tuple(InstanceFacts.__dataclass_fields__)

@@ -243,7 +243,7 @@ class Trouble(Base):
 
     __tablename__ = "trouble"
     id: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[str] = mapped_column(String(16))  # "refused" or "quarantined"
+    kind: Mapped[str] = mapped_column(String(16))  # "refused", "quarantined", "unreadable" or "damaged"
     origin: Mapped[str] = mapped_column(String(32))
     sender: Mapped[str] = mapped_column(default="")
     reason: Mapped[str] = mapped_column(Text)

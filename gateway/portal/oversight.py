@@ -24,7 +24,12 @@ from worklist.models import AuditLine, Delivery, Pulse, Report, Site, Trouble, n
 from worklist.states import CaseState, DeliveryState
 
 MOST = 100  # rows of one list; more than that is one problem, not a hundred
-KINDS = {"refused": "Refused at the door", "quarantined": "Kept aside"}
+KINDS = {
+    "refused": "Refused at the door",
+    "quarantined": "Kept aside",
+    "unreadable": "Not readable here",
+    "damaged": "Damaged here",
+}
 
 
 @dataclass(frozen=True, slots=True)

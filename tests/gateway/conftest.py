@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -23,6 +24,7 @@ from config.settings import Settings, load_settings
 from gateway.accounts.people import issue_token
 from gateway.app import assemble
 from gateway.due import Due
+from gateway.grace import Grace
 from gateway.ingest import Ingest
 from gateway.installation import Folders
 from gateway.parts import Parts, build_parts
@@ -184,7 +186,7 @@ class World:
 
     def close(self) -> None:
         """Let everything go."""
-        self.ingest._pool.shutdown()
+        self.ingest.pool.shutdown()
         self.cache.close()
         self.archive.close()
 
@@ -204,7 +206,9 @@ def build_world(settings: Settings, database: Database, server: Any) -> World:
     archive = server.archive(connections=4, timeout=20.0)
     cache = ReadCache(folders.cache, 1 << 30, archive)
     inbox = Inbox(folders.inbox)
-    ingest = Ingest(inbox, archive, cache, database, folders.quarantine, 4)
+    pool = ThreadPoolExecutor(4)
+    grace = Grace(inbox, archive, database, pool, 0.0)
+    ingest = Ingest(inbox, archive, cache, database, folders.quarantine, grace, pool)
     return World(settings, folders, database, archive, cache, inbox, ingest)
 
 

@@ -8,8 +8,8 @@ import pytest
 from pydicom.uid import generate_uid
 
 from gateway.demo_studies import self_test_instance
-from gateway.identity import SELF_TEST, _plain
-from gateway.ingest import note_refusals
+from gateway.identity import SELF_TEST, _plain, self_test_part
+from gateway.troubles import note_refusals
 from orthanc.errors import ArchiveUnavailable
 from scp.arrival import Refusal
 from scp.part10 import split_part10
@@ -203,7 +203,7 @@ def test_the_self_test_is_proven_by_the_archive_and_leaves_nothing_there(world) 
     world.receive(image, SELF_TEST)
     world.carry()
     with world.database.reading() as session:
-        assert session.query(Pulse).one().part == f"self-test {sop_uid}"[:64]
+        assert session.query(Pulse).one().part == self_test_part(sop_uid)
     assert (world.instances(), world.waiting(), world.troubles()) == ([], 0, [])
     assert world.archive.holdings().instances == before
 

@@ -1,0 +1,124 @@
+"""What the archive has is held for a while, and let go only when the archive, asked once more, still has it.
+
+Orthanc's index can lose its last seconds in a power cut. docs/adr/0007-grace-before-letting-go.md
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import structlog
+
+from config.database import Database
+from gateway.identity import Identities
+from gateway.proof import holds
+from orthanc.archive import Archive
+from scp.inbox import Damaged, Entry, Inbox
+
+log = structlog.get_logger()
+BATCH = 256
+LOOK_SECONDS = 1.0
+ALL = timedelta(0)
+MANY = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Where the archive has a held entry, and the digests of its file (MD5) and dataset (SHA-256)."""
+
+    archive_id: str
+    md5: str
+    sha256: str
+
+
+@dataclass(slots=True)
+class Grace:
+    """The held entries of one inbox."""
+
+    inbox: Inbox
+    archive: Archive
+    database: Database
+    pool: ThreadPoolExecutor
+    seconds: float
+    _proofs: dict[str, Proof] = field(default_factory=dict)
+    _doubted: list[Entry] = field(default_factory=list)
+    _last_change: int = -1
+    _sure: bool = False
+    _look_at: float = 0.0
+
+    def hold(self, entry: Entry, proof: Proof) -> None:
+        """The archive has it and the rows are written: it waits no longer, but is not let go yet."""
+        self._proofs[entry.key] = proof
+        self.inbox.archived(entry)
+
+    def doubt(self) -> None:
+        """The archive was away: whatever is held is asked for again, at once."""
+        self._sure = False
+
+    def step(self) -> bool:
+        """Ask for what is due, or for all after an outage; True if there is more at once. Raises ArchiveUnavailable."""
+        if time.monotonic() < self._look_at:
+            return False
+        self._notice_a_loss()
+        if not self._sure:
+            self._doubted, self._sure = self.inbox.held(MANY, ALL), True
+        if self._doubted:
+            self._ask_for_doubted()
+        ripe = self.inbox.held(BATCH, timedelta(seconds=self.seconds))
+        for entry in self._still_there(ripe):
+            self._proofs.pop(entry.key, None)
+            self.inbox.done(entry)
+        more = bool(self._doubted) or len(ripe) == BATCH
+        self._look_at = 0.0 if more else time.monotonic() + LOOK_SECONDS
+        return more
+
+    def _notice_a_loss(self) -> None:
+        """An archive whose last change is older than one that we saw was put back to an earlier moment."""
+        last = self.archive.last_change()
+        if last < self._last_change:
+            log.warning("the archive has lost its last changes", before=self._last_change, now=last)
+            self.doubt()
+        self._last_change = last
+
+    def _ask_for_doubted(self) -> None:
+        self._still_there(self._doubted[:BATCH])
+        del self._doubted[:BATCH]
+
+    def _still_there(self, entries: list[Entry]) -> list[Entry]:
+        """Those that the archive has now; the others wait again, and are stored like new ones."""
+        proofs = self._proofs_of(entries)
+        answers = list(self.pool.map(self._is_there, (proofs.get(each.key) for each in entries)))
+        lost = [entry for entry, found in zip(entries, answers, strict=True) if not found]
+        for entry in lost:
+            self._proofs.pop(entry.key, None)
+            self.inbox.put_back(entry)
+        if lost:
+            log.warning("the archive lost instances, they are stored again", count=len(lost))
+        return [entry for entry, found in zip(entries, answers, strict=True) if found]
+
+    def _is_there(self, proof: Proof | None) -> bool:
+        return proof is not None and holds(self.archive, proof.archive_id, proof.md5, proof.sha256)
+
+    def _proofs_of(self, entries: Iterable[Entry]) -> dict[str, Proof]:
+        """As remembered, else (after a start of ours) from the entry itself and its row."""
+        forgotten = [each for each in entries if each.key not in self._proofs]
+        if forgotten:
+            with self.database.reading() as session:
+                identities = Identities(session)
+                identities.look_up([each.arrival for each in forgotten])
+            for entry in forgotten:
+                archive_id = identities.archive_id_of(entry.arrival)
+                if archive_id is not None:
+                    self._remember(entry, archive_id)
+        return self._proofs
+
+    def _remember(self, entry: Entry, archive_id: str) -> None:
+        try:
+            stored = self.inbox.read(entry)
+        except (Damaged, OSError):
+            return  # it waits again, and ingest says what is wrong with it
+        self._proofs[entry.key] = Proof(archive_id, stored.md5, stored.sha256)

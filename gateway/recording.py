@@ -1,0 +1,90 @@
+"""Rows for what the archive has, and for what is kept aside.
+
+One transaction for a batch. Values that the database will not take never stop the others: then each is written alone,
+and the one that fails alone is kept aside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import structlog
+from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.orm import Session
+
+from config.database import Database
+from gateway.headers import series_text, study_text
+from gateway.identity import self_test_part
+from gateway.taken import Archived, Rejected
+from gateway.troubles import note_quarantine
+from worklist.images import InstanceFacts, Recording, record_all
+from worklist.models import Pulse, now
+
+log = structlog.get_logger()
+
+OF_THE_DATA = (DataError, IntegrityError, UnicodeError, OverflowError)
+"""What a driver says of values that do not fit; the last two are Python's own, of a driver that never asked."""
+
+DOES_NOT_FIT = "The archive has it, but its values do not fit into our tables; tell those who maintain Overread."
+
+
+def write_rows(
+    database: Database, archived: Sequence[Archived], rejected: Sequence[Rejected]
+) -> tuple[Sequence[Archived], Sequence[Rejected]]:
+    """Write rows; return what has them now, and what must be kept aside."""
+    try:
+        _write(database, archived, rejected)
+    except OF_THE_DATA as error:
+        log.warning("a batch is written one by one", error=type(error).__name__)
+    else:
+        return archived, rejected
+    fitting = [one for one in archived if _fits(database, one)]
+    odd = [Rejected(one.taken.entry, DOES_NOT_FIT) for one in archived if one not in fitting]
+    _write(database, (), (*rejected, *odd))
+    return fitting, (*rejected, *odd)
+
+
+def _fits(database: Database, one: Archived) -> bool:
+    try:
+        _write(database, [one], ())
+    except OF_THE_DATA as error:
+        log.warning("values do not fit", sop_uid=one.taken.arrival.sop_uid, error=type(error).__name__)
+        return False
+    return True
+
+
+def _write(database: Database, archived: Sequence[Archived], rejected: Iterable[Rejected]) -> None:
+    with database.writing() as session:
+        for one in archived:
+            if one.taken.self_test:
+                _note_self_test(session, one.taken.arrival.sop_uid)
+        record_all(session, [_recording(one) for one in archived if not one.taken.self_test])
+        for aside in rejected:
+            note_quarantine(session, aside)
+
+
+def _note_self_test(session: Session, sop_uid: str) -> None:
+    session.merge(Pulse(part=self_test_part(sop_uid), at=now(), detail="received, archived, digest read back"))
+
+
+def _recording(one: Archived) -> Recording:
+    header = one.taken.header
+    return Recording(one.taken.arrival.origin, study_text(header), series_text(header), _facts(one))
+
+
+def _facts(one: Archived) -> InstanceFacts:
+    arrival, header, stored = one.taken.arrival, one.taken.header, one.taken.stored
+    return InstanceFacts(
+        sop_uid=arrival.sop_uid,
+        sop_class_uid=arrival.sop_class_uid,
+        transfer_syntax=arrival.transfer_syntax,
+        number=header.instance_number,
+        rows=header.rows,
+        columns=header.columns,
+        frames=header.frames,
+        size=one.taken.entry.size,
+        sha256=stored.sha256,
+        archive_id=one.archive_id,
+        sender=arrival.sender,
+        received_at=arrival.received_at,
+    )

@@ -1,0 +1,54 @@
+"""What becomes of one inbox entry on its way into the archive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.identity import SELF_TEST
+from orthanc.elements import Part10
+from orthanc.header import InstanceHeader
+from scp.arrival import Arrival
+from scp.inbox import Entry, Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One inbox entry, read, taken apart once, and understood."""
+
+    entry: Entry
+    stored: Stored
+    part10: Part10
+    header: InstanceHeader
+
+    @property
+    def arrival(self) -> Arrival:
+        """What the receiver knew of it."""
+        return self.stored.arrival
+
+    @property
+    def self_test(self) -> bool:
+        """Whether `overread doctor` sent it: it leaves no row, and is removed again."""
+        return self.arrival.origin == SELF_TEST
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """One instance that the archive provably has, under its own identifier there."""
+
+    taken: Taken
+    archive_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """One entry that must not be archived as it is; a person decides."""
+
+    entry: Entry
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """One entry that our own disk does not give just now; it is tried again later."""
+
+    entry: Entry

@@ -1,0 +1,112 @@
+"""What did not become part of a study, written down where the coordinator sees it: each of it once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import structlog
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from config.database import Database
+from gateway.taken import Rejected
+from scp.arrival import Refusal
+from scp.inbox import Inbox
+from worklist.models import Trouble, now
+
+log = structlog.get_logger()
+
+UNREADABLE = "unreadable"
+DAMAGED = "damaged"
+NOT_READ = "It was received, but cannot be read from our own disk. Look at the disk; it is tried again by itself."
+BROKEN = "It was received, but its file on our own disk is damaged. Ask the sender to send the study again."
+
+
+def note_quarantine(session: Session, aside: Rejected) -> None:
+    """Write down why an entry is kept aside."""
+    arrival = aside.entry.arrival
+    log.warning("quarantined", sender=arrival.sender, sop_uid=arrival.sop_uid, reason=aside.reason)
+    _note(
+        session,
+        Trouble(
+            kind="quarantined",
+            origin=arrival.origin,
+            sender=arrival.sender,
+            reason=aside.reason,
+            sop_uid=arrival.sop_uid,
+            study_uid=arrival.study_uid,
+            key=aside.entry.key,
+            file=aside.entry.key,
+            received_at=arrival.received_at,
+        ),
+    )
+
+
+def note_refusals(inbox: Inbox, database: Database) -> bool:
+    """Carry the receivers' notes of what they refused into the database."""
+    notes = inbox.refusals(200)
+    if not notes:
+        return False
+    with database.writing() as session:
+        for key, refusal in notes:
+            _note(session, _refused(key, refusal))
+    for key, _ in notes:
+        inbox.forget_refusal(key)
+    return True
+
+
+def unusable_entries(inbox: Inbox, database: Database) -> Callable[[], bool]:
+    """A step that writes down which entries of the inbox cannot be used, when that has changed."""
+    noted: set[tuple[str, str]] = set()
+
+    def step() -> bool:
+        unreadable = {(UNREADABLE, key) for key in inbox.unreadable()}
+        found = unreadable | {(DAMAGED, path.name) for path in inbox.damaged()}
+        if found != noted or not noted:
+            _write(database, found)
+            noted.clear()
+            noted.update(found)
+        return False
+
+    return step
+
+
+def _write(database: Database, found: Iterable[tuple[str, str]]) -> None:
+    there = set(found)
+    with database.reading() as session:
+        open_ones = select(Trouble.kind, Trouble.key).where(Trouble.kind == UNREADABLE, Trouble.resolved_at.is_(None))
+        over = {(kind, key) for kind, key in session.execute(open_ones)} - there
+    if not there and not over:
+        return
+    with database.writing() as session:
+        for kind, key in sorted(there):
+            _note(session, _unusable(kind, key))
+        healed = update(Trouble).where(Trouble.kind == UNREADABLE, Trouble.key.in_([key for _, key in over]))
+        session.execute(healed.values(resolved_at=now()))
+
+
+def _unusable(kind: str, key: str) -> Trouble:
+    return Trouble(kind=kind, origin="", reason=NOT_READ if kind == UNREADABLE else BROKEN, key=key, file=key)
+
+
+def _refused(key: str, refusal: Refusal) -> Trouble:
+    return Trouble(
+        kind="refused",
+        origin=refusal.origin,
+        sender=refusal.sender,
+        reason=refusal.reason,
+        status=refusal.status,
+        sop_uid=refusal.sop_uid,
+        study_uid=refusal.study_uid,
+        key=key,
+        received_at=refusal.received_at,
+    )
+
+
+def _note(session: Session, trouble: Trouble) -> None:
+    """Write it down; what was seen before is shown again if it came back for another reason."""
+    seen = session.scalars(select(Trouble).where(Trouble.key == trouble.key)).first()
+    if seen is None:
+        session.add(trouble)
+    elif seen.kind == UNREADABLE:
+        seen.kind, seen.reason, seen.resolved_at = trouble.kind, trouble.reason, None
