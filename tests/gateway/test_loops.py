@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from gateway.loops import Loop
+from gateway.loops import Loop, in_plain_words
 from orthanc.errors import ArchiveUnavailable
 
 
@@ -14,7 +14,7 @@ def test_no_step_that_fails_ends_its_loop() -> None:
     def step() -> bool:
         tried.append(1)
         if len(tried) == 3:
-            assert (loop.ok, loop.detail) == (False, "ArchiveUnavailable: The archive does not answer.")
+            assert (loop.ok, loop.detail) == (False, in_plain_words(ArchiveUnavailable()))
             stop.set()
             return False
         raise ArchiveUnavailable("The archive does not answer.")
