@@ -34,7 +34,7 @@ class Shelf:
         return [name for name in os.listdir(self.folder) if is_key(name)]  # noqa: PTH208 - thousands, often
 
     def oldest(self, limit: int, keys: Iterable[str]) -> list[Entry]:
-        """The oldest of these entries, oldest first, without those that are gone, damaged or unreadable. Raises KeyMissing."""
+        """The oldest of these entries, oldest first, without what is gone, damaged or unreadable. Raises KeyMissing."""
         names = list(keys)
         if len(self._known) > 2 * len(names) + limit:
             self._known = {name: self._known[name] for name in names if name in self._known}

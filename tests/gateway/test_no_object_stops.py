@@ -61,7 +61,7 @@ def test_an_entry_that_the_disk_does_not_give_holds_nobody_up_and_is_shown_until
     elsewhere = world.folders.data / "elsewhere"
     file.rename(elsewhere)
     file.mkdir()  # a file that cannot be opened, for root too
-    world.inbox._known.clear()
+    world.inbox._new._known.clear()
     world.carry()
     look = unusable_entries(world.inbox, world.database)
     look()
@@ -80,7 +80,7 @@ def test_an_entry_that_the_disk_does_not_give_holds_nobody_up_and_is_shown_until
 @SQLITE
 def test_a_damaged_head_is_shown_to_the_coordinator(world, make) -> None:
     (world.folders.inbox / "new" / world.receive(make()).key).write_bytes(b"nothing of ours")
-    world.inbox._known.clear()
+    world.inbox._new._known.clear()
     world.carry()
     unusable_entries(world.inbox, world.database)()
     assert [trouble.kind for trouble in world.troubles()] == ["damaged"]
