@@ -116,9 +116,7 @@ class Health:
             raise RuntimeError(f"What was received is not carried on. {pulse.detail}")
         oldest = self.inbox.backlog().oldest_at
         if oldest is not None and now() - oldest > LONG_WAIT:
-            raise RuntimeError(
-                f"Something has waited for the archive since {oldest:%d %B %H:%M} UTC; see Oversight."
-            )
+            raise RuntimeError(f"Something has waited for the archive since {oldest:%d %B %H:%M} UTC; see Oversight.")
         return "carried on as it comes"
 
     def _kept(self) -> str:
