@@ -23,6 +23,8 @@ from gateway.parts import Parts, build_parts
 from gateway.portal.errors import render_error
 from gateway.portal.pages import create_portal
 from gateway.portal.services import PortalServices
+from gateway.quarantine import Quarantine
+from gateway.quarantine_routes import create_quarantine_api
 from gateway.reports import content_to_show
 from gateway.signing import Signing
 from gateway.uploads import Uploads
@@ -75,8 +77,9 @@ def assemble(parts: Parts) -> flask.Flask:
     app.config["TRUSTED_HOSTS"] = None
     protect(app, parts.database, settings, parts.secrets)
     answer_errors(app, render_error)
-    _add_pages(app, parts)
-    app.register_blueprint(dicomweb.blueprint.create_blueprint(_dicomweb(parts)))
+    decoder = Decoder()
+    _add_pages(app, parts, decoder)
+    app.register_blueprint(dicomweb.blueprint.create_blueprint(_dicomweb(parts, decoder)))
     health = Health(settings, parts.database, parts.archive, parts.inbox, parts.sender)
     app.register_blueprint(metrics.create_blueprint(health, parts.folders.counters))
     app.register_blueprint(openapi.create_blueprint())
@@ -85,7 +88,7 @@ def assemble(parts: Parts) -> flask.Flask:
     return app
 
 
-def _add_pages(app: flask.Flask, parts: Parts) -> None:
+def _add_pages(app: flask.Flask, parts: Parts, decoder: Decoder) -> None:
     signing = Signing(parts.cache)
     uploads = Uploads(parts.database, parts.inbox, parts.folders.uploads)
 
@@ -95,24 +98,27 @@ def _add_pages(app: flask.Flask, parts: Parts) -> None:
     def preview_pdf(session: Session, case: Case) -> bytes:
         return build_pdf(content_to_show(session, case, signing), draft=not case.reports)
 
+    quarantine = Quarantine(parts.database, parts.inbox, parts.cache, decoder, parts.folders.quarantine)
     app.register_blueprint(
         create_portal(PortalServices(settings=parts.settings, database=parts.database, sign=signing.sign,
+                                     quarantine=quarantine,
                                      keep_upload=uploads.keep, preview=preview, preview_pdf=preview_pdf))
     )  # fmt: skip
     app.register_blueprint(create_api(Desk(parts.database, viewer, _read_opinion, signing.sign)))
     app.register_blueprint(create_arrivals_api(parts.database, viewer))
+    app.register_blueprint(create_quarantine_api(quarantine, viewer))
 
 
 def _read_opinion(body: dict[str, Any]) -> dict[str, Any]:
     return dict(Opinion.from_json(body).to_json())
 
 
-def _dicomweb(parts: Parts) -> dicomweb.services.Services:
+def _dicomweb(parts: Parts, decoder: Decoder) -> dicomweb.services.Services:
     return dicomweb.services.Services(
         viewer=viewer,
         database=parts.database,
         cache=parts.cache,
-        decoder=Decoder(),
+        decoder=decoder,
         base_url=lambda: origin_of_request(parts.settings) + "/dicom-web",
         store_target=store_target(parts.inbox),
         spool=parts.folders.uploads,

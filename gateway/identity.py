@@ -29,9 +29,13 @@ class Contradiction(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """It fits. `archive_id` is set when a row says that the archive has exactly this instance: ask whether it does."""
+    """It fits. `archive_id` is set when a row says that the archive has exactly this instance: ask whether it does.
+
+    `replaces`: a coordinator accepted it in the place of another version.
+    """
 
     archive_id: str | None = None
+    replaces: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,13 @@ class Identities:
         """Where the archive has what we wrote down for this origin and UID, of those that were looked up."""
         earlier = self._earlier.get((arrival.origin, arrival.sop_uid))
         return earlier.archive_id if earlier else None
+
+    def accepted(self, arrival: Arrival, sha256: str) -> Verdict:
+        """What a coordinator accepted fits, whatever it contradicts."""
+        earlier = self._earlier.get((arrival.origin, arrival.sop_uid))
+        if earlier is None or earlier.sha256 == sha256:
+            return Verdict(earlier.archive_id if earlier else None)
+        return Verdict(replaces=True)
 
     def check(self, arrival: Arrival, header: InstanceHeader, sha256: str) -> Verdict:
         """Raises Contradiction, which names the attribute, never its values: reasons are shown and logged."""

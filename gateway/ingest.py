@@ -26,6 +26,7 @@ from orthanc.elements import read_part10
 from orthanc.errors import ArchiveRefused, ArchiveUnavailable, Unreadable
 from orthanc.header import header_of
 from scp.inbox import Damaged, Entry, Inbox
+from worklist.troubles import accepted_keys
 
 log = structlog.get_logger()
 BATCH = 48
@@ -84,9 +85,14 @@ class Ingest:
         with self.database.reading() as session:
             identities = Identities(session)
             identities.look_up([each.arrival for each in taken])
+            accepted = accepted_keys(session, [each.entry.key for each in taken])
             for each in taken:
                 try:
-                    known.append((each, identities.check(each.arrival, each.header, each.stored.sha256)))
+                    if each.entry.key in accepted:
+                        verdict = identities.accepted(each.arrival, each.stored.sha256)
+                    else:
+                        verdict = identities.check(each.arrival, each.header, each.stored.sha256)
+                    known.append((each, verdict))
                 except Contradiction as error:
                     contradictions.append(Rejected(each.entry, str(error)))
         return known, contradictions
@@ -103,7 +109,7 @@ class Ingest:
             return Rejected(taken.entry, f"The archive refused the object: {error}")
         except ArchiveUnavailable as error:
             return error
-        return Archived(taken, archive_id)
+        return Archived(taken, archive_id, verdict.replaces)
 
     def _place_of(self, taken: Taken, verdict: Verdict) -> str:
         """Where the archive has it. A row is not believed: what the archive lost is stored again."""

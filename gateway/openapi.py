@@ -113,6 +113,8 @@ SCHEMAS: Json = {
         status={"type": ["string", "null"]},
         last_at=MOMENT,
         ae_title=TEXT,
+        decision=TEXT,
+        answer=TEXT,
     ),
     "Problem": _object(
         ["title", "status"],
@@ -123,6 +125,7 @@ SCHEMAS: Json = {
         problems=_array(TEXT),
     ),
 }
+TROUBLE_ID = {"parameters": [{"name": "trouble_id", "in": "path", "required": True, "schema": {"type": "integer"}}]}
 ARRIVAL_PARAMETERS = {
     "site": "the number of a site; a site's own people see theirs alone",
     "since": "a day (2026-11-25, UTC): studies whose last image came on it or later",
@@ -204,6 +207,21 @@ def document() -> Json:
                 for name, description in ARRIVAL_PARAMETERS.items()
             ]}
         },
+        "/api/v1/quarantine": {
+            "get": _operation("What was kept aside and waits for a coordinator, by study and reason",
+                              _answer("Kept aside", _object(["kept_aside"], kept_aside=_array({"type": "object"}))))
+        },
+        "/api/v1/quarantine/{trouble_id}": {
+            "get": _operation("One object, and in what it differs from what we have",
+                              _answer("Compared", {"type": "object"})) | TROUBLE_ID
+        },
+    } | {
+        f"/api/v1/quarantine/{{trouble_id}}/{act}": {
+            "post": _operation(words, _answer("How many were decided about", {"type": "object"}),
+                               body=_object([], answer=TEXT, all={"type": "boolean"})) | TROUBLE_ID
+        }
+        for act, words in (("accept", "Let it into its study"), ("reject", "Keep it out, and tell the sender why"))
+    } | {
         "/api/v1/arrivals/{site_id}/{study_uid}": {
             "get": _operation("Every instance of one study as it arrived",
                               _answer("Instances", _object(["study_uid", "instances"], study_uid=TEXT,

@@ -17,7 +17,7 @@ from gateway.headers import series_text, study_text
 from gateway.identity import self_test_part
 from gateway.taken import Archived, Rejected
 from gateway.troubles import note_quarantine
-from worklist.images import InstanceFacts, Recording, record_all
+from worklist.images import InstanceFacts, Recording, record_all, replace
 from worklist.models import Pulse, now
 
 log = structlog.get_logger()
@@ -58,6 +58,9 @@ def _write(database: Database, archived: Sequence[Archived], rejected: Iterable[
         for one in archived:
             if one.taken.self_test:
                 _note_self_test(session, one.taken.arrival.sop_uid)
+        for one in archived:
+            if one.replaces:
+                replace(session, _recording(one))
         record_all(session, [_recording(one) for one in archived if not one.taken.self_test])
         for aside in rejected:
             note_quarantine(session, aside)

@@ -37,6 +37,7 @@ class Archived:
 
     taken: Taken
     archive_id: str
+    replaces: bool = False
 
 
 @dataclass(frozen=True, slots=True)

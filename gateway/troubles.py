@@ -108,5 +108,6 @@ def _note(session: Session, trouble: Trouble) -> None:
     seen = session.scalars(select(Trouble).where(Trouble.key == trouble.key)).first()
     if seen is None:
         session.add(trouble)
-    elif seen.kind == UNREADABLE:
+    elif seen.kind == UNREADABLE or seen.carried_at is not None:  # accepted, and kept aside again
         seen.kind, seen.reason, seen.resolved_at = trouble.kind, trouble.reason, None
+        seen.decision, seen.decided_by, seen.carried_at = "", None, None

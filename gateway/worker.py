@@ -17,10 +17,12 @@ from gateway.ingest import Ingest
 from gateway.loops import Loop, run_loops
 from gateway.parts import Parts, build_parts
 from gateway.publishing import Publishing
+from gateway.quarantine import Quarantine
 from gateway.readiness import mark_ready
 from gateway.sites import write_peer_book
 from gateway.troubles import note_refusals, unusable_entries
 from orthanc.errors import ArchiveUnavailable
+from orthanc.decoder import Decoder
 from scp.inbox import InboxTaken
 from sr_reports.warm import warm_up
 from worklist.models import Delivery, Report
@@ -46,12 +48,14 @@ def _loops(parts: Parts) -> Sequence[Loop]:
     deliveries = Due(database, Delivery, DeliveryState.PENDING, *pauses, one_for_each_peer=True)
     publishing = Publishing(database, parts.archive, parts.cache, reports)
     delivering = Delivering(database, parts.sender, deliveries)
+    quarantine = Quarantine(database, parts.inbox, parts.cache, Decoder(), parts.folders.quarantine)
     completeness = Completeness(database, parts.cache)
     expecting = Expecting(database, parts.sender, parts.settings.studies.quiet_seconds)
     return (
         Loop("ingest", _ingest(parts), 0.2),
         Loop("refusals", lambda: note_refusals(parts.inbox, database), 0.5),
         Loop("unusable", unusable_entries(parts.inbox, database), 2.0),
+        Loop("quarantine", quarantine.carry, 1.0),
         Loop("settle", lambda: settle_complete_studies(parts), 0.3),
         Loop("expect", expecting.step, 0.5),
         Loop("look", completeness.step, 0.5),

@@ -105,7 +105,8 @@ def _study(one: StudyArrival) -> Json:
 def _not_taken(one: NotTaken) -> Json:
     status = f"{one.status:04X}" if one.status else None
     return {"kind": one.kind, "reason": one.reason, "count": one.count, "status": status,
-            "last_at": one.last_at.isoformat(), "ae_title": one.sender}  # fmt: skip
+            "last_at": one.last_at.isoformat(), "ae_title": one.sender, "decision": one.decision,
+            "answer": one.answer}  # fmt: skip
 
 
 def _instance(row: Instance) -> Json:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from worklist.access import Viewer
 from worklist.models import Instance, Series, Site, Study, Trouble
 from worklist.states import Role
+from worklist.troubles import Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class NotTaken:
     status: int
     last_at: datetime
     sender: str
+    decision: str
+    answer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,15 +170,26 @@ def _not_taken(
             Trouble.status,
             func.max(Trouble.received_at),
             Trouble.sender,
+            Trouble.decision,
+            Trouble.answer,
         )
-        .where(of_these, *_within(wanted, Trouble.received_at))
-        .group_by(Trouble.origin, Trouble.study_uid, Trouble.kind, Trouble.reason, Trouble.status, Trouble.sender)
+        .where(of_these, Trouble.decision != Decision.ACCEPTED, *_within(wanted, Trouble.received_at))
+        .group_by(
+            Trouble.origin,
+            Trouble.study_uid,
+            Trouble.kind,
+            Trouble.reason,
+            Trouble.status,
+            Trouble.sender,
+            Trouble.decision,
+            Trouble.answer,
+        )  # fmt: skip
         .order_by(func.max(Trouble.received_at).desc())
     )
     found: dict[tuple[str, str], tuple[NotTaken, ...]] = {}
     for row in session.execute(query):
         key = row[0], row[1]
-        found[key] = (*found.get(key, ()), NotTaken(*row[2:]))
+        found[key] = (*found.get(key, ()), NotTaken(*row[2:10]))
     return found
 
 

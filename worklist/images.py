@@ -92,6 +92,25 @@ def record_all(session: Session, recordings: Sequence[Recording]) -> None:
         _record_study(session, by_study[key], ours=False)
 
 
+def replace(session: Session, one: Recording) -> None:
+    """Put another version of an instance in the place of the first; again for the same version changes nothing."""
+    study = _study(session, one.origin, one.study, one.facts.received_at)
+    row = session.scalars(
+        select(Instance).where(Instance.study_id == study.id, Instance.sop_uid == one.facts.sop_uid)
+    ).one_or_none()
+    if row is None or row.sha256 == one.facts.sha256:
+        return
+    series = _series(session, study, one.series, ours=False)
+    row.series.version += 1
+    for name in _NAMES:
+        setattr(row, name, getattr(one.facts, name))
+    row.series_id = series.id
+    series.version += 1
+    study.version += 1
+    _arrived(session, study, one.facts.received_at)
+    session.flush()
+
+
 def _record_study(session: Session, recordings: Sequence[Recording], *, ours: bool) -> None:
     first = recordings[0]
     known = _study(session, first.origin, first.study, first.facts.received_at)

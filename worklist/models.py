@@ -254,6 +254,10 @@ class Trouble(Base):
     file: Mapped[str] = mapped_column(default="")  # in DIR/quarantine
     received_at: Mapped[datetime] = mapped_column(default=now, index=True)
     resolved_at: Mapped[datetime | None]
+    decision: Mapped[str] = mapped_column(String(16), default="", server_default="")  # worklist.troubles.Decision
+    decided_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    answer: Mapped[str] = mapped_column(Text, default="", server_default="")  # what the sender is told
+    carried_at: Mapped[datetime | None]  # the decision was carried out: the object went back into the inbox
 
 
 # --- cases --------------------------------------------------------------------------------------------------------

@@ -91,10 +91,11 @@ def _troubles(session: Session) -> list[TroubleView]:
         select(Trouble).where(Trouble.resolved_at.is_(None)).order_by(Trouble.received_at.desc()).limit(MOST)
     ).all()
     sites = {f"site:{site.id}": site.name or site.code for site in session.scalars(select(Site))}
-    return [TroubleView(row, KINDS.get(row.kind, row.kind), _origin(row.origin, sites)) for row in rows]
+    return [TroubleView(row, KINDS.get(row.kind, row.kind), origin_in_words(row.origin, sites)) for row in rows]
 
 
-def _origin(origin: str, sites: dict[str, str]) -> str:
+def origin_in_words(origin: str, sites: dict[str, str]) -> str:
+    """Whose an object is, as a coordinator knows them."""
     kind, _, number = origin.partition(":")
     return sites.get(origin) or (f"upload into case {number}" if kind == "case" else origin)
 

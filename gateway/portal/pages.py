@@ -11,6 +11,7 @@ from gateway.portal import (
     layout,
     moves,
     oversight,
+    quarantine_page,
     reading,
     request_pages,
     rights,
@@ -20,7 +21,19 @@ from gateway.portal import (
 )
 from gateway.portal.services import PortalServices
 
-NOUNS = (home, worklist_page, case_page, moves, reading, request_pages, uploads, oversight, sites, arrivals)
+NOUNS = (
+    home,
+    worklist_page,
+    case_page,
+    moves,
+    reading,
+    request_pages,
+    uploads,
+    oversight,
+    quarantine_page,
+    sites,
+    arrivals,
+)
 
 
 def create_portal(services: PortalServices) -> Blueprint:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from config.database import Database
 from config.settings import Settings
+from gateway.quarantine import Quarantine
 from sr_reports.sections import Section
 from worklist.access import Viewer
 from worklist.models import Case, Report
@@ -47,6 +48,7 @@ class PortalServices:
     settings: Settings
     database: Database
     sign: Callable[[Session, Viewer, Case], Report]
+    quarantine: Quarantine
     keep_upload: Callable[[Viewer, int, Path, str], list[UploadVerdict]]
     preview: Callable[[Session, Case], tuple[Section, ...]]
     preview_pdf: Callable[[Session, Case], bytes]

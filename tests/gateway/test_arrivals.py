@@ -41,7 +41,8 @@ def test_a_hospital_sees_what_arrived_and_what_was_not_taken(web, people, hospit
     assert (study["study_uid"], study["site"], study["instances"]) == (study_uid, "ST_MARY", 2)
     assert study["bytes"] == sum(row.size for row in web.world.instances())
     assert [(each["ae_title"], each["instances"]) for each in study["senders"]] == [("HOSPITAL", 2)]
-    refused = {"kind": "refused", "reason": "It is truncated.", "count": 1, "status": "C001", "ae_title": "CT_1"}
+    refused = {"kind": "refused", "reason": "It is truncated.", "count": 1, "status": "C001", "ae_title": "CT_1",
+               "decision": "", "answer": ""}  # fmt: skip
     assert [refused | {"last_at": each["last_at"]} for each in study["not_taken"]] == study["not_taken"] != []
     assert [each["reason"] for each in found["not_taken"]] == ["It is truncated."]
 

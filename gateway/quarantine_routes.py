@@ -1,0 +1,81 @@
+"""What was kept aside, for programs of the coordinator: `/api/v1/quarantine`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+
+import flask
+from flask import Blueprint
+
+from gateway.quarantine import NotAtHand, Quarantine
+from worklist import troubles
+from worklist.access import Viewer
+from worklist.lifecycle import NotFound
+from worklist.routes import Invalid, NotSignedIn
+from worklist.troubles import Decision, Group
+
+Json = dict[str, object]
+MOST = 1000
+ACTS = {"accept": Decision.ACCEPTED, "reject": Decision.REJECTED}
+
+
+def create_quarantine_api(quarantine: Quarantine, viewer: Callable[[], Viewer | None]) -> Blueprint:
+    """The blueprint: what waits, one object with its differences, and the two decisions."""
+    api = Blueprint("quarantine", __name__, url_prefix="/api/v1/quarantine")
+    database = quarantine.database
+
+    def overseer() -> Viewer:
+        who = viewer()
+        if who is None:
+            raise NotSignedIn("Sign in, or send a bearer token.")
+        if not who.oversees:
+            raise NotFound("There is nothing here, or nothing that you may see.")
+        return who
+
+    @api.get("")
+    def listing() -> Json:
+        overseer()
+        with database.reading() as session:
+            return {"kept_aside": [_group(each) for each in troubles.groups(session, MOST)]}
+
+    @api.get("/<int:trouble_id>")
+    def one(trouble_id: int) -> Json:
+        who = overseer()
+        with database.reading() as session:
+            found = troubles.get(session, who, trouble_id)
+        known = {"id": found.id, "reason": found.reason, "decision": found.decision, "sop_uid": found.sop_uid}
+        try:
+            compared = quarantine.compare(found)
+        except NotAtHand as error:
+            return known | {"problem": str(error)}
+        return known | {
+            "of_one_instance": compared.of_one_instance,
+            "same_pixels": compared.same_pixels,
+            "differences": [asdict(each) for each in compared.differences],
+        }
+
+    @api.post("/<int:trouble_id>/<any('accept', 'reject'):name>")
+    def act(trouble_id: int, name: str) -> Json:
+        who, (answer, all_like_it) = overseer(), _asked(name)
+        with database.writing() as session:
+            found = troubles.get(session, who, trouble_id)
+            count = troubles.decide(session, who, found, ACTS[name], answer, all_like_it=all_like_it)
+            return {"decided": count, "decision": ACTS[name]}
+
+    return api
+
+
+def _asked(name: str) -> tuple[str, bool]:
+    given = flask.request.get_json(silent=True) or {}
+    said = given if isinstance(given, dict) else {"answer": None}
+    answer, all_like_it = said.get("answer", ""), said.get("all", False)
+    if not isinstance(answer, str) or not isinstance(all_like_it, bool):
+        raise Invalid("The body is a JSON object with “answer” (a text for the sender) and “all” (true or false).")
+    if name == "reject" and not answer.strip():
+        raise Invalid("Say why in “answer”, so that the sender knows what to do.")
+    return answer.strip(), all_like_it
+
+
+def _group(one: Group) -> Json:
+    return asdict(one) | {"first_at": one.first_at.isoformat(), "last_at": one.last_at.isoformat()}

@@ -1,0 +1,196 @@
+"""What was kept aside: shown beside what stands against it, decided about once, carried out, told to the sender."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from pydicom.uid import generate_uid
+
+from gateway.quarantine import Quarantine
+from orthanc.decoder import Decoder
+from worklist.models import AuditLine, Instance, Report, Study, Trouble, now
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture
+def site(people):
+    return people.site("ST_MARY")
+
+
+@pytest.fixture
+def uids():
+    return {"StudyInstanceUID": generate_uid(), "SeriesInstanceUID": generate_uid(), "SOPInstanceUID": generate_uid()}
+
+
+@pytest.fixture
+def send(web, site):
+    """Sends images of the hospital and lets ingest decide; the ids of what waits for a decision."""
+
+    def sent(*images: bytes) -> list[int]:
+        for image in images:
+            web.world.receive(image, f"site:{site}")
+        web.world.carry()
+        return [one.id for one in web.world.troubles() if one.resolved_at is None]
+
+    return sent
+
+
+@pytest.fixture
+def other_version(web, send, uids):
+    """An image, and another version of it that was kept aside; the id of that."""
+    first = web.world.make(**uids, PixelData=bytes([0, 1] * 32 + [9, 9] * 32))
+    second = web.world.make(**uids, PixelData=bytes([0, 9] * 32 + [1, 1] * 32), StudyDescription="CT neck")
+    (trouble,) = send(first, second)
+    return trouble
+
+
+@pytest.fixture
+def carry(web):
+    """Carries decisions out and lets ingest work, as the worker does."""
+
+    def carried() -> None:
+        world = web.world
+        Quarantine(world.database, world.inbox, world.cache, Decoder(), world.folders.quarantine).carry()
+        world.carry()
+
+    return carried
+
+
+def decide(web, who, trouble: int, name: str, **body):
+    return web.ask(who, "POST", f"/api/v1/quarantine/{trouble}/{name}", json=body)
+
+
+def digests(web) -> set[str]:
+    return {row.sha256 for row in web.world.instances()}
+
+
+def test_two_versions_of_an_image_are_shown_side_by_side(web, people, other_version) -> None:
+    boss = people.coordinator()
+    told = web.ask(boss, "GET", f"/api/v1/quarantine/{other_version}").json
+    assert (told["of_one_instance"], told["same_pixels"]) == (True, False)
+    assert [(one["name"], one["kept"], one["aside"]) for one in told["differences"] if one["tag"] == "00081030"] == [
+        ("Study Description", "CT head", "CT neck")
+    ]
+    page = web.ask(boss, "GET", f"/quarantine/{other_version}").text
+    assert "Other pixels" in page
+    assert "CT neck" in page
+    kept, aside = (web.ask(boss, "GET", f"/quarantine/{other_version}/{side}.png") for side in ("kept", "aside"))
+    assert kept.mimetype == aside.mimetype == "image/png"
+    assert kept.data != aside.data
+
+
+def test_an_image_of_another_patient_is_compared_in_patient_and_study_only(web, people, send, uids) -> None:
+    other = uids | {"SOPInstanceUID": generate_uid()}
+    (trouble,) = send(web.world.make(**uids), web.world.make(**other, PatientName="Other^Olga", InstanceNumber=2))
+    told = web.ask(people.coordinator(), "GET", f"/api/v1/quarantine/{trouble}").json
+    assert [(one["name"], one["kept"], one["aside"]) for one in told["differences"]] == [
+        ("Patient's Name", "Sample^Pat", "Other^Olga")
+    ]
+
+
+def test_an_accepted_version_replaces_the_first_and_is_seen_at_once(web, people, other_version, carry) -> None:
+    before, version = digests(web), web.world.studies()[0].version
+    assert decide(web, people.coordinator(), other_version, "accept").json == {"decided": 1, "decision": "accepted"}
+    carry()
+    (row,) = web.world.instances()
+    assert {row.sha256} != before
+    assert web.world.studies()[0].version > version
+    assert web.world.archive.md5(row.archive_id)
+    assert web.world.waiting() == 0
+
+
+def test_an_accepted_image_of_another_name_becomes_part_of_the_study(web, people, send, uids, carry) -> None:
+    other = uids | {"SOPInstanceUID": generate_uid()}
+    (trouble,) = send(web.world.make(**uids), web.world.make(**other, PatientName="Maiden^Pat"))
+    decide(web, people.coordinator(), trouble, "accept")
+    carry()
+    assert len(web.world.instances()) == 2
+    assert web.world.studies()[0].patient_name == "Sample^Pat", "the study keeps its patient"
+
+
+def test_carrying_out_again_after_a_crash_changes_nothing(web, people, other_version, carry) -> None:
+    decide(web, people.coordinator(), other_version, "accept")
+    carry()
+    with web.database.writing() as session:
+        session.query(Trouble).one().carried_at = None
+    carry()
+    assert len(web.world.instances()) == 1
+
+
+def test_a_rejected_object_stays_where_it_is_and_its_sender_is_told(web, people, site, other_version, carry) -> None:
+    before, boss = digests(web), people.coordinator()
+    assert decide(web, boss, other_version, "reject").status_code == 400, "a reason is wanted"
+    assert decide(web, boss, other_version, "reject", answer="Send it under a new UID.").status_code == 200
+    carry()
+    assert digests(web) == before
+    assert len(list(web.world.folders.quarantine.iterdir())) == 1
+    assert "Send it under a new UID." in web.ask(people.hospital(site), "GET", "/arrivals").text
+    assert web.ask(boss, "GET", "/api/v1/quarantine").json == {"kept_aside": []}
+    with web.database.reading() as session:
+        assert session.query(AuditLine).filter(AuditLine.action == "quarantine: rejected").count() == 1
+
+
+def test_one_decision_is_for_all_that_were_kept_aside_for_the_same_reason(web, people, send, uids, carry) -> None:
+    images = [uids | {"SOPInstanceUID": generate_uid()} for _ in range(3)]
+    waiting = send(web.world.make(**uids), *(web.world.make(**each, PatientName="Maiden^Pat") for each in images))
+    boss = people.coordinator()
+    (group,) = web.ask(boss, "GET", "/api/v1/quarantine").json["kept_aside"]
+    assert (group["count"], len(waiting)) == (3, 3)
+    assert decide(web, boss, group["first_id"], "accept", all=True).json["decided"] == 3
+    carry()
+    assert len(web.world.instances()) == 4
+
+
+def test_of_two_decisions_the_first_counts(web, people, other_version) -> None:
+    boss = people.coordinator()
+    assert decide(web, boss, other_version, "accept").status_code == 200
+    assert decide(web, boss, other_version, "reject", answer="No.").status_code == 409
+
+
+def test_what_a_report_was_signed_on_is_not_replaced(web, people, site, other_version) -> None:
+    reader, boss = people.reader(), people.coordinator()
+    with web.database.writing() as session:
+        study = session.query(Study).one()
+        from worklist.models import Case, CaseStudy
+        from worklist.states import CaseState
+
+        case = Case(state=CaseState.SIGNED, site_id=site, reader_id=reader.person_id)
+        session.add(case)
+        session.flush()
+        session.add(CaseStudy(case_id=case.id, study_id=study.id))
+        session.add(Report(case_id=case.id, version=1, study_id=study.id, content={}, reference=b"", signed_at=now(),
+                           signer_id=reader.person_id, sr_uid="1.2.1", sr_series_uid="1.2.2", pdf_uid="1.2.3",
+                           pdf_series_uid="1.2.4"))  # fmt: skip
+    refused = decide(web, boss, other_version, "accept")
+    assert refused.status_code == 403
+    assert "new SOP Instance UID" in refused.json["detail"]
+    assert 'id="accept"' not in web.ask(boss, "GET", f"/quarantine/{other_version}").text
+
+
+def test_nobody_but_who_oversees_sees_or_decides_anything(web, people, site, other_version) -> None:
+    for who in (people.reader(), people.patient(), people.hospital(site)):
+        for path in ("/quarantine", f"/quarantine/{other_version}", f"/quarantine/{other_version}/aside.png",
+                     "/api/v1/quarantine", f"/api/v1/quarantine/{other_version}"):  # fmt: skip
+            assert web.ask(who, "GET", path).status_code == 404, path
+        assert decide(web, who, other_version, "accept").status_code == 404
+    with web.database.reading() as session:
+        assert session.query(Trouble).one().decision == ""
+
+
+def test_the_pages_lead_from_oversight_to_the_decision(web, people, other_version) -> None:
+    boss = people.coordinator()
+    assert f"/quarantine/{other_version}" in web.ask(boss, "GET", "/oversight").text
+    listed = web.ask(boss, "GET", "/quarantine").text
+    assert re.search(r"1 object</span>", listed)
+    decide(web, boss, other_version, "accept")
+    assert "Nothing is kept aside" in web.ask(boss, "GET", "/quarantine").text
+
+
+def test_an_object_that_is_not_on_this_machine_says_so(web, people, other_version) -> None:
+    for file in web.world.folders.quarantine.iterdir():
+        file.unlink()
+    assert "another machine" in web.ask(people.coordinator(), "GET", f"/quarantine/{other_version}").text
+    with web.database.reading() as session:
+        assert session.query(Instance).count() == 1

@@ -1,0 +1,147 @@
+"""What was refused or kept aside, and what a coordinator decides about it.
+
+An object that was kept aside lies sealed in the quarantine until somebody accepts it (it goes the way of an arrival
+again, and this time passes) or rejects it (it stays where it is, and its sender is told why). The first one counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from sqlalchemy import ColumnElement, Select, func, select, update
+from sqlalchemy.orm import Session
+
+from worklist.access import Viewer
+from worklist.lifecycle import NotAllowed, NotFound, WrongState
+from worklist.models import AuditLine, CaseStudy, Instance, Report, Study, Trouble, now
+
+QUARANTINED: Final = "quarantined"
+REFUSED: Final = "refused"
+
+
+class Decision(StrEnum):
+    """What a coordinator said of an object. The values are stored."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Objects of one study that were kept aside for one reason: one decision is usually meant for all."""
+
+    first_id: int
+    origin: str
+    sender: str
+    study_uid: str
+    reason: str
+    count: int
+    first_at: datetime
+    last_at: datetime
+
+
+def groups(session: Session, most: int) -> Sequence[Group]:
+    """What waits for a decision, the newest first."""
+    chosen: Select[int, str, str, str, str, int, datetime, datetime] = (
+        select(
+            func.min(Trouble.id),
+            Trouble.origin,
+            Trouble.sender,
+            Trouble.study_uid,
+            Trouble.reason,
+            func.count(),
+            func.min(Trouble.received_at),
+            func.max(Trouble.received_at),
+        )
+        .where(*_waiting())
+        .group_by(Trouble.origin, Trouble.sender, Trouble.study_uid, Trouble.reason)
+        .order_by(func.max(Trouble.received_at).desc())
+        .limit(most)
+    )
+    return [Group(*row) for row in session.execute(chosen)]
+
+
+def waiting_like(session: Session, one: Trouble) -> int:
+    """How many objects wait for the same decision, this one among them."""
+    return session.scalar(select(func.count()).select_from(Trouble).where(*_waiting(), *_like(one))) or 0
+
+
+def get(session: Session, who: Viewer, trouble_id: int) -> Trouble:
+    """One object that was kept aside. Raises NotFound for whoever does not oversee."""
+    found = session.get(Trouble, trouble_id) if who.oversees else None
+    if found is None or found.kind != QUARANTINED:
+        raise NotFound("No such object is kept aside.")
+    return found
+
+
+def decide(session: Session, who: Viewer, one: Trouble, decision: Decision, answer: str, *, all_like_it: bool) -> int:
+    """Decide about one object, or about all that were kept aside for the same reason; answer with how many.
+
+    Raises WrongState if somebody was faster, NotAllowed where a signed report rests on what an accepted object would
+    replace.
+    """
+    if decision is Decision.ACCEPTED and signed_on(session, one):
+        raise NotAllowed(
+            "A report was signed on the first version of this image, so it cannot be replaced. Ask the sender to send "
+            "the changed image under a new SOP Instance UID (PS3.5 section 9), and reject this one."
+        )
+    which = (*_waiting(), *(_like(one) if all_like_it else (Trouble.id == one.id,)))
+    changed = session.scalars(
+        update(Trouble)
+        .where(*which)
+        .values(decision=decision, decided_by=who.person_id, answer=answer, resolved_at=now())
+        .returning(Trouble.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    if not changed:
+        raise WrongState("Somebody else has decided about this object.")
+    detail = f"{len(changed)} of study {one.study_uid}: {answer or one.reason}"
+    session.add(AuditLine(person_id=who.person_id, action=f"quarantine: {decision}", detail=detail))
+    session.refresh(one)
+    return len(changed)
+
+
+def signed_on(session: Session, one: Trouble) -> bool:
+    """Whether a report was signed on another version of this very instance."""
+    chosen = (
+        select(Report.id)
+        .join(CaseStudy, CaseStudy.case_id == Report.case_id)
+        .join(Study, Study.id == CaseStudy.study_id)
+        .join(Instance, Instance.study_id == Study.id)
+        .where(Study.origin == one.origin, Instance.sop_uid == one.sop_uid, Instance.received_at <= Report.signed_at)
+    )
+    return session.scalars(chosen.limit(1)).first() is not None
+
+
+def accepted_keys(session: Session, keys: Sequence[str]) -> set[str]:
+    """Those of the inbox's entries that a coordinator accepted: they pass whatever kept them aside."""
+    chosen = select(Trouble.key).where(Trouble.key.in_(keys), Trouble.decision == Decision.ACCEPTED)
+    return set(session.scalars(chosen))
+
+
+def to_carry(session: Session, most: int) -> Sequence[Trouble]:
+    """Accepted objects that have not gone back into the inbox yet."""
+    chosen = select(Trouble).where(Trouble.decision == Decision.ACCEPTED, Trouble.carried_at.is_(None))
+    return session.scalars(chosen.order_by(Trouble.id).limit(most)).all()
+
+
+def carried(session: Session, ids: Sequence[int]) -> None:
+    """Note that they went back."""
+    session.execute(update(Trouble).where(Trouble.id.in_(ids)).values(carried_at=now()))
+
+
+def _waiting() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return Trouble.kind == QUARANTINED, Trouble.resolved_at.is_(None)
+
+
+def _like(one: Trouble) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Trouble.origin == one.origin,
+        Trouble.sender == one.sender,
+        Trouble.study_uid == one.study_uid,
+        Trouble.reason == one.reason,
+    )
