@@ -28,7 +28,6 @@ from gateway.quarantine_routes import create_quarantine_api
 from gateway.reports import content_to_show
 from gateway.signing import Signing
 from gateway.uploads import Uploads
-from orthanc.decoder import Decoder
 from sr_reports.opinion import Opinion
 from sr_reports.pdf import build_pdf
 from sr_reports.sections import Section, sections
@@ -77,9 +76,8 @@ def assemble(parts: Parts) -> flask.Flask:
     app.config["TRUSTED_HOSTS"] = None
     protect(app, parts.database, settings, parts.secrets)
     answer_errors(app, render_error)
-    decoder = Decoder()
-    _add_pages(app, parts, decoder)
-    app.register_blueprint(dicomweb.blueprint.create_blueprint(_dicomweb(parts, decoder)))
+    _add_pages(app, parts)
+    app.register_blueprint(dicomweb.blueprint.create_blueprint(_dicomweb(parts)))
     health = Health(settings, parts.database, parts.archive, parts.inbox, parts.sender)
     app.register_blueprint(metrics.create_blueprint(health, parts.folders.counters))
     app.register_blueprint(openapi.create_blueprint())
@@ -88,7 +86,7 @@ def assemble(parts: Parts) -> flask.Flask:
     return app
 
 
-def _add_pages(app: flask.Flask, parts: Parts, decoder: Decoder) -> None:
+def _add_pages(app: flask.Flask, parts: Parts) -> None:
     signing = Signing(parts.cache)
     uploads = Uploads(parts.database, parts.inbox, parts.folders.uploads)
 
@@ -98,7 +96,7 @@ def _add_pages(app: flask.Flask, parts: Parts, decoder: Decoder) -> None:
     def preview_pdf(session: Session, case: Case) -> bytes:
         return build_pdf(content_to_show(session, case, signing), draft=not case.reports)
 
-    quarantine = Quarantine(parts.database, parts.inbox, parts.cache, decoder, parts.folders.quarantine)
+    quarantine = Quarantine(parts.database, parts.inbox, parts.cache, parts.decoder, parts.folders.quarantine)
     app.register_blueprint(
         create_portal(PortalServices(settings=parts.settings, database=parts.database, sign=signing.sign,
                                      quarantine=quarantine,
@@ -113,12 +111,12 @@ def _read_opinion(body: dict[str, Any]) -> dict[str, Any]:
     return dict(Opinion.from_json(body).to_json())
 
 
-def _dicomweb(parts: Parts, decoder: Decoder) -> dicomweb.services.Services:
+def _dicomweb(parts: Parts) -> dicomweb.services.Services:
     return dicomweb.services.Services(
         viewer=viewer,
         database=parts.database,
         cache=parts.cache,
-        decoder=decoder,
+        decoder=parts.decoder,
         base_url=lambda: origin_of_request(parts.settings) + "/dicom-web",
         store_target=store_target(parts.inbox),
         spool=parts.folders.uploads,

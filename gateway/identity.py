@@ -76,8 +76,9 @@ class Identities:
         earlier = self._earlier.get((arrival.origin, arrival.sop_uid))
         return earlier.archive_id if earlier else None
 
-    def accepted(self, arrival: Arrival, sha256: str) -> Verdict:
+    def accepted(self, arrival: Arrival, header: InstanceHeader, sha256: str) -> Verdict:
         """What a coordinator accepted fits, whatever it contradicts."""
+        del header
         earlier = self._earlier.get((arrival.origin, arrival.sop_uid))
         if earlier is None or earlier.sha256 == sha256:
             return Verdict(earlier.archive_id if earlier else None)

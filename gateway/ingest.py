@@ -87,12 +87,9 @@ class Ingest:
             identities.look_up([each.arrival for each in taken])
             accepted = accepted_keys(session, [each.entry.key for each in taken])
             for each in taken:
+                judge = identities.accepted if each.entry.key in accepted else identities.check
                 try:
-                    if each.entry.key in accepted:
-                        verdict = identities.accepted(each.arrival, each.stored.sha256)
-                    else:
-                        verdict = identities.check(each.arrival, each.header, each.stored.sha256)
-                    known.append((each, verdict))
+                    known.append((each, judge(each.arrival, each.header, each.stored.sha256)))
                 except Contradiction as error:
                     contradictions.append(Rejected(each.entry, str(error)))
         return known, contradictions

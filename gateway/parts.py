@@ -11,6 +11,7 @@ from gateway.installation import Folders, Secrets, read_secrets
 from gateway.unlocking import unlock
 from orthanc.archive import Archive
 from orthanc.cache import ReadCache
+from orthanc.decoder import Decoder
 from scp.inbox import Inbox
 from scp.sender import Sender
 from worklist.routing import Routing, load_rules
@@ -27,6 +28,7 @@ class Parts:
     archive: Archive
     cache: ReadCache
     ring: KeyRing
+    decoder: Decoder
     inbox: Inbox
     sender: Sender
     routing: Routing
@@ -52,6 +54,7 @@ def build_parts(settings: Settings) -> Parts:
         cache=ReadCache(folders.cache, settings.cache.max_bytes, archive),
         ring=ring,
         inbox=Inbox(folders.inbox, settings.dicom.inbox_keep_free, ring),
+        decoder=Decoder(),
         sender=Sender(settings.dicom.ae_title, settings.delivery.timeout),
         routing=load_rules(settings.routing_file),
     )

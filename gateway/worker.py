@@ -22,7 +22,6 @@ from gateway.readiness import mark_ready
 from gateway.sites import write_peer_book
 from gateway.troubles import note_refusals, unusable_entries
 from orthanc.errors import ArchiveUnavailable
-from orthanc.decoder import Decoder
 from scp.inbox import InboxTaken
 from sr_reports.warm import warm_up
 from worklist.models import Delivery, Report
@@ -48,7 +47,7 @@ def _loops(parts: Parts) -> Sequence[Loop]:
     deliveries = Due(database, Delivery, DeliveryState.PENDING, *pauses, one_for_each_peer=True)
     publishing = Publishing(database, parts.archive, parts.cache, reports)
     delivering = Delivering(database, parts.sender, deliveries)
-    quarantine = Quarantine(database, parts.inbox, parts.cache, Decoder(), parts.folders.quarantine)
+    quarantine = Quarantine(database, parts.inbox, parts.cache, parts.decoder, parts.folders.quarantine)
     completeness = Completeness(database, parts.cache)
     expecting = Expecting(database, parts.sender, parts.settings.studies.quiet_seconds)
     return (

@@ -264,6 +264,7 @@ def web(world: World, database_url: str, people: Any, archive_server: Any, tmp_p
     app = assemble(parts)
     app.testing = False
     yield Web(app, parts, world.database, world, people)
+    parts.decoder.close()
     parts.cache.close()
     parts.archive.close()
     parts.database.close()
