@@ -105,6 +105,14 @@ class Delivery(_Section):
     longest_pause: float = Field(gt=0)
 
 
+class Commitment(_Section):
+    """Storage commitment: how long a transaction may wait for its images, and how many days its report is tried."""
+
+    patience_seconds: float = Field(gt=0)
+    same_association_seconds: float = Field(ge=0)
+    days: float = Field(gt=0)
+
+
 class Web(_Section):
     """The pages."""
 
@@ -130,6 +138,7 @@ class Settings(BaseSettings):
     studies: Studies
     cache: Cache
     delivery: Delivery
+    commitment: Commitment
     web: Web
 
     @classmethod

@@ -13,11 +13,12 @@ from sqlalchemy import ColumnElement, and_, exists, not_, or_, select, true, upd
 from sqlalchemy.orm import aliased
 
 from config.database import Database
-from worklist.models import Delivery, Report, now
-from worklist.states import DeliveryState, ReportState
+from worklist.models import Commitment, Delivery, Report, now
+from worklist.states import CommitmentState, DeliveryState, ReportState
 
 LEASE = timedelta(minutes=2)
 MOST_DOUBLINGS = 32
+State = ReportState | DeliveryState | CommitmentState
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,8 @@ class Due:
     """The rows of one table that wait in one state, and the pauses between attempts."""
 
     database: Database
-    table: type[Report] | type[Delivery]
-    state: ReportState | DeliveryState
+    table: type[Report] | type[Delivery] | type[Commitment]
+    state: State
     first_pause: float
     longest_pause: float
     one_for_each_peer: bool = False  # a delivery waits while another to the same peer is leased
@@ -44,7 +45,7 @@ class Due:
                 session.execute(update(self.table).where(self.table.id == row).values(**lease))
             return row
 
-    def put_off(self, row: int, error: str, state: ReportState | DeliveryState | None = None) -> None:
+    def put_off(self, row: int, error: str, state: State | None = None) -> None:
         """It did not work; try again after a pause that doubles each time, or leave it in another state."""
         with self.database.writing() as session:
             attempts = session.scalars(select(self.table.attempts).where(self.table.id == row)).one()

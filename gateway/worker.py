@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from config.settings import Settings
 from gateway.cases import settle_complete_studies
+from gateway.commitments import Committing
 from gateway.completeness import Completeness
 from gateway.delivery import Delivering
 from gateway.due import Due
@@ -50,6 +51,7 @@ def _loops(parts: Parts) -> Sequence[Loop]:
     quarantine = Quarantine(database, parts.inbox, parts.cache, parts.decoder, parts.folders.quarantine)
     completeness = Completeness(database, parts.cache)
     expecting = Expecting(database, parts.sender, parts.settings.studies.quiet_seconds)
+    committing = Committing(parts.inbox, parts.archive, database, parts.sender, parts.settings)
     return (
         Loop("ingest", _ingest(parts), 0.2),
         Loop("refusals", lambda: note_refusals(parts.inbox, database), 0.5),
@@ -61,6 +63,7 @@ def _loops(parts: Parts) -> Sequence[Loop]:
         Loop("publish", publishing.step, 0.2),
         Loop("deliver", delivering.step, 0.2),
         *(Loop(f"deliver {number}", delivering.step, 0.2) for number in range(2, AT_ONCE + 1)),
+        Loop("commit", committing.step, 0.3),
         Loop("peers", lambda: write_peer_book(database, parts.folders.peers), 1.0),
     )
 

@@ -3,9 +3,10 @@
     tmp/      files being written        new/      complete entries that wait for the archive
     held/     what the archive has, kept for a while in case it loses its last moments
     refused/  notes for coordinators     damaged/  files whose head cannot be read
+    commitments/  what peers want to be told is safe (`scp.transactions`)
 
 Any number of processes may put; one at a time may empty it (`lock`). Nothing of what a peer sent is part of a name,
-and nothing of it lies on the disk unsealed.
+and nothing of it lies on the disk unsealed but the UIDs in commitments/.
 """
 
 import contextlib
@@ -27,6 +28,7 @@ from scp.notes import RefusalNotes
 from scp.part10 import Buffer
 from scp.shelf import Shelf, seconds_in, size_in
 from scp.unreadable import Unreadable
+from scp.transactions import Transactions
 from scp.writing import Place, Writing
 
 __all__ = ["Backlog", "Damaged", "Entry", "Inbox", "InboxTaken", "Stored", "Writing"]
@@ -64,6 +66,7 @@ class Inbox:
         self._lock = folder / "lock"
         self._place = Place(tmp, self._new.folder, self._ring, keep_free)
         self._notes = RefusalNotes(folder / "refused", tmp, self._ring)
+        self.transactions = Transactions(folder / "commitments", tmp)
 
     def begin(self) -> Writing:
         """Begin to keep an object whose bytes are still coming."""

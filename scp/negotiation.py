@@ -13,6 +13,7 @@ from pynetdicom.presentation import PresentationContext
 from pynetdicom.service_class import ServiceClass, StorageServiceClass
 from pynetdicom.sop_class import uid_to_service_class
 
+from scp.commitment import COMMITMENT, COMMITMENT_SYNTAXES
 from scp.counters import Count, Counters
 from scp.peers import PeerBook
 from scp.syntaxes import encoding_of
@@ -79,8 +80,11 @@ def contexts_for(requested: list[PresentationContext]) -> list[PresentationConte
     syntaxes: dict[UID, dict[UID, None]] = {}
     for context in requested:
         abstract = cast(UID, context.abstract_syntax)
-        if abstract == VERIFICATION or is_storage(abstract):
-            taken = (one for one in context.transfer_syntax if encoding_of(one) is not None)
+        if abstract == COMMITMENT:  # of every known peer
+            taken = [one for one in context.transfer_syntax if one in COMMITMENT_SYNTAXES]
+            syntaxes.setdefault(abstract, {}).update(dict.fromkeys(taken))
+        elif abstract == VERIFICATION or is_storage(abstract):
+            taken = [one for one in context.transfer_syntax if encoding_of(one) is not None]
             syntaxes.setdefault(abstract, {}).update(dict.fromkeys(taken))
     return [_context(abstract, list(offered)) for abstract, offered in syntaxes.items()]
 
@@ -105,6 +109,8 @@ def _context(abstract: UID, transfer_syntaxes: list[UID]) -> PresentationContext
     context = PresentationContext()
     context.abstract_syntax = abstract
     context.transfer_syntax = [*transfer_syntaxes]
+    if abstract == COMMITMENT:  # whoever asks for a role is told that ours is the SCP's (PS3.7 section D.3.3.4)
+        context.scu_role, context.scp_role = True, False
     return context
 
 

@@ -7,6 +7,7 @@ from ssl import SSLContext
 
 from pynetdicom import AE, _config
 from pynetdicom.association import Association
+from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AddressInformation
 
@@ -57,11 +58,16 @@ class _Caller(AE):
 
 @contextlib.contextmanager
 def associated(
-    endpoint: Endpoint, calling: str, timeout: float, contexts: list[PresentationContext]
+    endpoint: Endpoint,
+    calling: str,
+    timeout: float,
+    contexts: list[PresentationContext],
+    roles: list[SCP_SCU_RoleSelectionNegotiation] | None = None,
 ) -> Iterator[Association]:
     """Hold an established association, released at the end; raise PeerUnavailable or PeerRefused if there is none.
 
-    `timeout` in seconds is for the connection, for its negotiation, and for each answer.
+    `timeout` in seconds is for the connection, for its negotiation, and for each answer. `roles` are those that we
+    propose to play where it is not the SCU's.
     """
     _config.LOG_HANDLER_LEVEL = "none"
     try:
@@ -75,6 +81,7 @@ def associated(
             contexts,
             endpoint.ae_title,
             _MAX_PDU,
+            [*(roles or ())],
         )
     except OSError as error:
         raise PeerUnavailable(f"{endpoint.host} cannot be found: {error.strerror}") from error

@@ -17,7 +17,17 @@ from scp.part10 import Buffer, NotDicom, split_part10
 from scp.reasons import Reason, Unacceptable
 from scp.syntaxes import DEFLATED, Encoding, encoding_of
 
-__all__ = ["MAX_DEPTH", "MAX_ELEMENTS", "Identity", "NotDicom", "Unacceptable", "screen", "split_part10", "uid_text"]
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_ELEMENTS",
+    "Identity",
+    "NotDicom",
+    "Unacceptable",
+    "screen",
+    "screen_message",
+    "split_part10",
+    "uid_text",
+]
 
 MAX_DEPTH: Final = 32
 MAX_ELEMENTS: Final = 1_000_000
@@ -48,12 +58,13 @@ def screen(dataset: Buffer, transfer_syntax: str) -> Identity:
 
     `dataset` is without preamble and file meta. Linear in the number of elements; recursion-free.
     """
-    encoding = encoding_of(transfer_syntax)
-    if encoding is None:
-        raise Unacceptable(Reason.DEFLATED if transfer_syntax in DEFLATED else Reason.UNKNOWN_SYNTAX)
-    walk = _Walk(memoryview(dataset).cast("B"), encoding)
-    walk.run()
+    walk = _walked(dataset, transfer_syntax)
     return Identity(*(walk.uid(tag) for tag in _WANTED))
+
+
+def screen_message(dataset: Buffer, transfer_syntax: str) -> None:
+    """Look at a data set that is no object, e.g. the arguments of an action, in the same way; raise Unacceptable."""
+    _walked(dataset, transfer_syntax)
 
 
 def uid_text(value: bytes, name: str) -> str:
@@ -64,6 +75,15 @@ def uid_text(value: bytes, name: str) -> str:
     if len(stripped) > 64 or not _UID.fullmatch(stripped):
         raise Unacceptable(Reason.BAD_UID, name)
     return stripped.decode("ascii")
+
+
+def _walked(dataset: Buffer, transfer_syntax: str) -> "_Walk":
+    encoding = encoding_of(transfer_syntax)
+    if encoding is None:
+        raise Unacceptable(Reason.DEFLATED if transfer_syntax in DEFLATED else Reason.UNKNOWN_SYNTAX)
+    walk = _Walk(memoryview(dataset).cast("B"), encoding)
+    walk.run()
+    return walk
 
 
 class _Open(NamedTuple):

@@ -9,11 +9,14 @@ from itertools import count
 from typing import Final
 
 from pydicom import dcmread
+from pydicom.uid import UID
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.dsutils import encode
-from pynetdicom.presentation import PresentationContext, build_context
+from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
+from pynetdicom.presentation import PresentationContext, build_context, build_role
 
+from scp.commitment import COMMITMENT, COMMITMENT_INSTANCE, Judgement
 from scp.finding import STUDY_ROOT_FIND, Query, shows_all
 from scp.part10 import split_part10
 from scp.requesting import Endpoint, PeerRefused, PeerUnavailable, associated
@@ -93,10 +96,29 @@ class Sender:
         with self._associated(endpoint, [build_context(STUDY_ROOT_FIND, [*_CONVERTIBLE])]) as association:
             return Query(association, endpoint).count_of(study_uid)
 
+    def report_commitment(self, endpoint: Endpoint, judgement: Judgement) -> None:
+        """Return if the peer takes the report of its transaction; raise PeerUnavailable or PeerRefused.
+
+        We call, yet are the SCP (PS3.7 section D.3.3.4). A peer that does not negotiate roles is told all the same.
+        """
+        contexts = [build_context(COMMITMENT, [*_CONVERTIBLE])]
+        roles = [build_role(COMMITMENT, scp_role=True)]
+        with self._associated(endpoint, contexts, roles) as association:
+            status, _ = association.send_n_event_report(
+                judgement.as_dataset(), judgement.event_type, UID(COMMITMENT), UID(COMMITMENT_INSTANCE)
+            )
+        if "Status" not in status:
+            raise PeerUnavailable(f"{endpoint} does not answer a storage commitment report.")
+        if status.Status:
+            raise PeerRefused(f"{endpoint} answers a storage commitment report with status {status.Status:04X}.")
+
     def _associated(
-        self, endpoint: Endpoint, contexts: list[PresentationContext]
+        self,
+        endpoint: Endpoint,
+        contexts: list[PresentationContext],
+        roles: list[SCP_SCU_RoleSelectionNegotiation] | None = None,
     ) -> contextlib.AbstractContextManager[Association]:
-        return associated(endpoint, endpoint.calling_ae_title or self.ae_title, self.timeout, contexts)
+        return associated(endpoint, endpoint.calling_ae_title or self.ae_title, self.timeout, contexts, roles)
 
 
 def _parcel(part10: bytes) -> _Parcel:

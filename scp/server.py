@@ -15,6 +15,7 @@ from pynetdicom.association import Association
 from pynetdicom.presentation import build_context
 from pynetdicom.transport import ThreadedAssociationServer
 
+from scp.committing import on_n_action
 from scp.counters import Counters
 from scp.inbox import Inbox
 from scp.negotiation import VERIFICATION, Policy, on_common_extended, on_requested
@@ -64,6 +65,7 @@ class Receiver:
                     (evt.EVT_SOP_COMMON, on_common_extended),
                     (evt.EVT_C_STORE, on_c_store, [self._door]),
                     (evt.EVT_C_ECHO, on_c_echo, [self._door]),
+                    (evt.EVT_N_ACTION, on_n_action, [self._door, inbox.transactions]),
                 ],
                 server_class=BoundedServer,
                 request_handler=BoundedHandler,

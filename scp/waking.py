@@ -9,6 +9,7 @@ associations cost three quarters of a core. Both look into queues, so queues tha
 
 import os
 import select
+from collections.abc import Callable
 from queue import Queue
 from typing import Final, TypeVar
 
@@ -19,6 +20,7 @@ _T = TypeVar("_T")
 WAIT_SECONDS: Final = 0.1
 """The longest that a thread waits before it looks at its timers and whether it shall end."""
 _LOOP_SECONDS: Final = 0.0002
+_MOST_STEPS: Final = 16
 
 
 class Wake:
@@ -53,10 +55,16 @@ class WakingQueue(Queue[_T]):
 
 
 class PatientQueue(Queue[_T]):
-    """A queue whose reader, asking without waiting, is made to wait a little."""
+    """A queue whose reader, asking without waiting, is made to wait a little, and does its steps before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps: list[Callable[[], bool]] = []
 
     def get(self, block: bool = True, timeout: float | None = None) -> _T:
         """Return an item, after a short wait even if no waiting was asked for."""
+        if self.steps:
+            self.steps = [step for step in self.steps if not step()]
         return super().get(True, timeout if block else WAIT_SECONDS)
 
 
@@ -82,6 +90,16 @@ def make_patient(association: Association) -> Wake:
     association.dul.to_user_queue = AnnouncingQueue(messages)
     association.dul._run_loop_delay = _LOOP_SECONDS
     return wake
+
+
+def between_messages(association: Association, step: Callable[[], bool]) -> None:
+    """Have the thread that answers the peer do something before it waits for a message, until it says True.
+
+    Called in that thread. Nothing else sends at that moment, so that a step may. Beyond a few steps: not done.
+    """
+    messages = association.dimse.msg_queue
+    if isinstance(messages, PatientQueue) and len(messages.steps) < _MOST_STEPS:
+        messages.steps.append(step)
 
 
 def wait_readable(poll: select.poll, wake: Wake, descriptor: int) -> bool:

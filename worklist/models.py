@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from worklist.states import CaseState, DeliveryState, ReportState
+from worklist.states import CaseState, CommitmentState, DeliveryState, ReportState
 
 
 def now() -> datetime:
@@ -79,6 +79,7 @@ class Base(DeclarativeBase):
         CaseState: _state(CaseState),
         ReportState: _state(ReportState),
         DeliveryState: _state(DeliveryState),
+        CommitmentState: _state(CommitmentState),
     }
 
 
@@ -258,6 +259,40 @@ class Trouble(Base):
     decided_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     answer: Mapped[str] = mapped_column(Text, default="", server_default="")  # what the sender is told
     carried_at: Mapped[datetime | None]  # the decision was carried out: the object went back into the inbox
+
+
+class Commitment(Base):
+    """One storage commitment transaction of a peer (PS3.4 Annex J); `key` is that of its file (`scp.transactions`)."""
+
+    __tablename__ = "commitment"
+    __table_args__ = (Index("ix_commitment_state_next_attempt_at", "state", "next_attempt_at"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), unique=True)
+    origin: Mapped[str] = mapped_column(String(32), index=True)
+    sender: Mapped[str] = mapped_column(String(16))
+    transaction_uid: Mapped[str] = mapped_column(String(64))
+    state: Mapped[CommitmentState] = mapped_column(default=CommitmentState.ASKED)
+    received_at: Mapped[datetime] = mapped_column(index=True)
+    judged_at: Mapped[datetime | None]
+    reported_at: Mapped[datetime | None]
+    reported_how: Mapped[str] = mapped_column(default="")  # in words
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_attempt_at: Mapped[datetime] = mapped_column(default=now)
+    lease_until: Mapped[datetime | None]
+    last_error: Mapped[str] = mapped_column(Text, default="")
+    items: Mapped[list[CommitmentItem]] = relationship(back_populates="commitment", cascade="all, delete-orphan")
+
+
+class CommitmentItem(Base):
+    """One instance that a peer wants to be safe. `reason`: None not judged, 0 committed, else why not (0008,1197)."""
+
+    __tablename__ = "commitment_item"
+    commitment_id: Mapped[int] = mapped_column(ForeignKey("commitment.id"), primary_key=True)
+    sop_uid: Mapped[str] = mapped_column(String(64), primary_key=True)
+    sop_class_uid: Mapped[str] = mapped_column(String(64))
+    reason: Mapped[int | None]
+    study_id: Mapped[int | None] = mapped_column(ForeignKey("study.id"), index=True)  # in which we hold it
+    commitment: Mapped[Commitment] = relationship(back_populates="items")
 
 
 # --- cases --------------------------------------------------------------------------------------------------------

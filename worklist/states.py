@@ -1,4 +1,4 @@
-"""The states of a case, of a report and of a delivery."""
+"""The states of a case, of a report, of a delivery and of a storage commitment transaction."""
 
 from enum import StrEnum
 
@@ -29,6 +29,15 @@ class DeliveryState(StrEnum):
     PENDING = "PENDING"  # not yet, will be tried (again)
     NEEDS_PERSON = "NEEDS_PERSON"  # the destination said no for good; somebody must look
     PROVEN = "PROVEN"
+
+
+class CommitmentState(StrEnum):
+    """How far a sender's storage commitment transaction is."""
+
+    ASKED = "ASKED"  # not judged yet
+    JUDGED = "JUDGED"  # the sender has not taken the report yet
+    REPORTED = "REPORTED"
+    GIVEN_UP = "GIVEN_UP"  # nobody took the report for days
 
 
 class Role(StrEnum):
