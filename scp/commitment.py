@@ -3,7 +3,6 @@
 https://dicom.nema.org/medical/dicom/current/output/chtml/part04/chapter_J.html
 """
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
@@ -16,7 +15,7 @@ from pynetdicom.dsutils import decode
 
 from scp.part10 import Buffer
 from scp.reasons import Unacceptable
-from scp.screen import screen_message
+from scp.screen import screen_message, uid_text
 from scp.syntaxes import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
 
 COMMITMENT: Final = "1.2.840.10008.1.20.1"
@@ -26,7 +25,6 @@ REQUEST_COMMITMENT: Final = 1
 COMMITMENT_SYNTAXES: Final = frozenset({IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG})
 MOST_REFERENCES: Final = 50_000
 MOST_BYTES: Final = 16 << 20
-_UID = re.compile(r"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))*")
 
 
 class Refused(IntEnum):
@@ -151,7 +149,8 @@ def read_request(information: Buffer, transfer_syntax: str) -> tuple[str, tuple[
 
 def _arguments(information: Buffer, transfer_syntax: str) -> tuple[str, tuple[Reference, ...]]:
     said = decode(BytesIO(information), transfer_syntax == IMPLICIT_LITTLE, transfer_syntax != EXPLICIT_BIG)
-    if not said.get("TransactionUID") or "ReferencedSOPSequence" not in said:
+    transaction_uid = _uid(said, "TransactionUID")
+    if "ReferencedSOPSequence" not in said:
         raise RequestRefused(Refused.NO_SUCH_ARGUMENT)
     items = said.ReferencedSOPSequence
     if not isinstance(items, Sequence):
@@ -163,16 +162,18 @@ def _arguments(information: Buffer, transfer_syntax: str) -> tuple[str, tuple[Re
     )
     if not references or len({each.sop_uid for each in references}) != len(references):
         raise RequestRefused(Refused.INVALID_ARGUMENT)
-    return _uid(said, "TransactionUID"), references
+    return transaction_uid, references
 
 
 def _uid(said: Dataset, keyword: str) -> str:
-    text = str(said.get(keyword, ""))
-    if not text:
+    """Read a UID from its bytes: pydicom would only warn of a malformed one."""
+    element = said.get_item(keyword)
+    if element is None or not element.value:
         raise RequestRefused(Refused.NO_SUCH_ARGUMENT)
-    if len(text) > 64 or not _UID.fullmatch(text):
-        raise RequestRefused(Refused.INVALID_ARGUMENT)
-    return text
+    try:
+        return uid_text(bytes(element.value), keyword)
+    except (Unacceptable, TypeError) as error:
+        raise RequestRefused(Refused.INVALID_ARGUMENT) from error
 
 
 def _item(reference: Reference, reason: FailureReason | None = None) -> Dataset:
