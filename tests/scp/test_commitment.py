@@ -6,16 +6,28 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from io import BytesIO
 
 import pytest
+from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
 from pynetdicom import AE, evt
 from pynetdicom.dimse_primitives import N_ACTION
+from pynetdicom.dsutils import encode
 from pynetdicom.presentation import build_context, build_role
 
-from scp.commitment import COMMITMENT, COMMITMENT_INSTANCE, FAILURES, REFUSALS, FailureReason, Judgement, Refused
+from scp.commitment import (
+    COMMITMENT,
+    COMMITMENT_INSTANCE,
+    FAILURES,
+    REFUSALS,
+    FailureReason,
+    Judgement,
+    Reference,
+    Refused,
+)
 from scp.requesting import Endpoint, PeerRefused, PeerUnavailable
 from scp.sender import Sender
 from scp.transactions import MOST_ASKED
@@ -134,14 +146,10 @@ def test_a_wrong_request_is_refused_with_its_own_status_and_not_kept(hospital, w
 
 
 def encoded(said):
-    from pynetdicom.dsutils import encode
-
     return b"" if said is None else encode(said, is_implicit_vr=False, is_little_endian=True)
 
 
 def ask_raw(association, information, action=1, instance=COMMITMENT_INSTANCE, sop_class=COMMITMENT):
-    from io import BytesIO
-
     request = N_ACTION()
     request.MessageID, request.ActionTypeID = 1, action
     request.RequestedSOPClassUID, request.RequestedSOPInstanceUID = sop_class, instance
@@ -248,9 +256,6 @@ def test_a_damaged_request_is_set_aside(hospital):
 
 
 def test_the_report_comes_on_the_same_association_while_objects_go_on(hospital, made):
-    from io import BytesIO
-
-    from pydicom import dcmread
 
     image = dcmread(BytesIO(made.object()))
     with modality(hospital.port, contexts=[build_context(CT)]) as one:
@@ -306,8 +311,6 @@ def listening(made, one, supports=True):
 
 
 def judgement():
-    from scp.commitment import Reference
-
     return Judgement("1.2.99", (Reference(CT, "1.2.3"),), ((Reference(CT, "1.2.4"), FailureReason.NO_SUCH_INSTANCE),))
 
 
