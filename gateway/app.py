@@ -15,6 +15,7 @@ from config.settings import Settings
 from gateway import assets, metrics, openapi
 from gateway.accounts.security import protect
 from gateway.accounts.sessions import viewer
+from gateway.commitment_routes import create_commitments_api
 from gateway.door import store_target
 from gateway.errors import answer_errors
 from gateway.health import Health
@@ -105,6 +106,7 @@ def _add_pages(app: flask.Flask, parts: Parts) -> None:
     app.register_blueprint(create_api(Desk(parts.database, viewer, _read_opinion, signing.sign)))
     app.register_blueprint(create_arrivals_api(parts.database, viewer))
     app.register_blueprint(create_quarantine_api(quarantine, viewer))
+    app.register_blueprint(create_commitments_api(parts.database, viewer))
 
 
 def _read_opinion(body: dict[str, Any]) -> dict[str, Any]:

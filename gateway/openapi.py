@@ -7,7 +7,7 @@ from typing import Any
 import flask
 
 from worklist.routes import ACTS
-from worklist.states import CaseState, DeliveryState
+from worklist.states import CaseState, CommitmentState, DeliveryState
 from worklist.subspecialties import Subspecialty
 
 Json = dict[str, Any]
@@ -115,6 +115,23 @@ SCHEMAS: Json = {
         ae_title=TEXT,
         decision=TEXT,
         answer=TEXT,
+    ),
+    "Commitment": _object(
+        ["id", "transaction_uid", "state", "asked", "committed", "failed"],
+        id={"type": "integer"},
+        transaction_uid=TEXT,
+        site={"type": ["string", "null"]},
+        ae_title=TEXT,
+        state={"enum": [str(each) for each in CommitmentState]},
+        asked={"type": "integer"},
+        committed={"type": "integer"},
+        failed=_array(_object(["reason", "count"], reason=TEXT, count={"type": "integer"}, words=TEXT, advice=TEXT)),
+        received_at=MOMENT,
+        judged_at=MOMENT,
+        reported_at=MOMENT,
+        reported_how=TEXT,
+        last_error=TEXT,
+        hint={"type": "string", "description": "what to configure, where that is what is missing"},
     ),
     "Problem": _object(
         ["title", "status"],
@@ -230,6 +247,18 @@ def document() -> Json:
                 {"name": "site_id", "in": "path", "required": True, "schema": {"type": "integer"}},
                 {"name": "study_uid", "in": "path", "required": True, "schema": TEXT},
             ]}
+        },
+        "/api/v1/commitments": {
+            "get": _operation("Storage commitment: what senders asked, what is safe, and when they were told",
+                              _answer("Transactions", _object(["commitments"], commitments=_array(_ref("Commitment")))))
+            | {"parameters": [{"name": "site", "in": "query", "schema": TEXT,
+                               "description": ARRIVAL_PARAMETERS["site"]}]}
+        },
+        "/api/v1/commitments/{commitment_id}": {
+            "get": _operation("Every instance of one transaction",
+                              _answer("Instances", _object(["id", "instances"], id={"type": "integer"},
+                                                           instances=_array({"type": "object"}))))
+            | {"parameters": [{"name": "commitment_id", "in": "path", "required": True, "schema": {"type": "integer"}}]}
         },
     } | _acts()  # fmt: skip
     for path, item in paths.items():

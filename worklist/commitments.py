@@ -129,6 +129,12 @@ def visible(session: Session, who: Viewer, site_id: int | None = None) -> list[C
     ]
 
 
+def items_of(session: Session, who: Viewer, commitment_id: int) -> Sequence[CommitmentItem]:
+    """Return what one transaction asked for; nothing if this person may not see it."""
+    mine = (CommitmentItem.commitment_id == commitment_id, _mine(who))
+    return session.scalars(select(CommitmentItem).join(Commitment).where(*mine).order_by(CommitmentItem.sop_uid)).all()
+
+
 def _mine(who: Viewer) -> ColumnElement[bool]:
     if who.oversees:
         return true()

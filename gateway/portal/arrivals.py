@@ -10,6 +10,7 @@ import flask
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
+from gateway.commitment_words import STATES, commitment_lines
 from gateway.portal.oversight import KINDS
 from gateway.portal.rights import asking
 from gateway.portal.services import PortalServices
@@ -48,9 +49,18 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
 
     def render(template: str) -> str:
         found, asked = find()
+        with services.database.reading() as session:
+            committing = commitment_lines(session, asking(), asked.site_id) if asked.page == 1 else []
         given = {name: flask.request.args.get(name, "") for name in ("site", "since", "until")}
         return flask.render_template(
-            template, found=found, asked=asked, given=given, kinds=KINDS, dicom=services.settings.dicom
+            template,
+            found=found,
+            asked=asked,
+            given=given,
+            kinds=KINDS,
+            dicom=services.settings.dicom,
+            committing=committing,
+            commitment_states=STATES,
         )
 
     @portal.get("/arrivals")

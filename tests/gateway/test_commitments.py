@@ -309,6 +309,32 @@ def test_what_a_request_names_is_expected_of_the_one_study_in_which_the_rest_lie
     assert expected == {one: {a, b, missing}, two: {c}}
 
 
+# --- what people see ------------------------------------------------------------------------------------------------
+
+
+@on_sqlite
+def test_the_site_and_the_coordinator_see_each_transaction_and_nobody_else_does(floor, make, web, people) -> None:
+    good, missing = *floor.send(make()), generate_uid()
+    transaction = floor.ask(good, missing)
+    floor.work()
+    hospital = people.hospital(floor.site_id)
+    for who in (hospital, people.coordinator()):
+        (one,) = web.ask(who, "GET", "/api/v1/commitments").json["commitments"]
+        assert (one["transaction_uid"], one["state"], one["asked"], one["committed"]) == (transaction, "JUDGED", 2, 1)
+        assert [(each["reason"], each["count"]) for each in one["failed"]] == [("0112", 1)]
+        assert "host and port of HOSPITAL" in one["hint"]
+        instances = web.ask(who, "GET", f"/api/v1/commitments/{one['id']}").json["instances"]
+        assert {each["sop_uid"]: each["committed"] for each in instances} == {good: True, missing: False}
+        page = web.ask(who, "GET", "/arrivals").text
+        assert "1 of 2 images" in page
+        assert "We hold no such instance of yours (0112)" in page
+        assert "host and port of HOSPITAL" in page
+    for stranger in (people.hospital(people.site()), people.reader(), people.patient()):
+        assert web.ask(stranger, "GET", "/api/v1/commitments").json == {"commitments": []}
+        assert web.ask(stranger, "GET", f"/api/v1/commitments/{one['id']}").status_code == 404
+    assert web.ask(None, "GET", "/api/v1/commitments").status_code == 401
+
+
 # --- Orthanc asks ---------------------------------------------------------------------------------------------------
 
 
