@@ -1,7 +1,7 @@
 # One menu: `make help`. Everything below can be run again at any time; what is already there is not done twice.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-test run test check fix bench lock
+.PHONY: help setup setup-dev setup-test run test check fix docs bench lock
 
 PY := .venv/bin/python
 DATA ?= var/demo
@@ -40,6 +40,10 @@ check: setup-dev ## Report what style, types, imports and locks say; change noth
 fix: setup-dev ## Format, and correct what ruff can
 	.venv/bin/ruff check --fix-only --quiet .
 	.venv/bin/ruff format .
+
+docs: setup-dev ## Write the tables of docs/reference anew from the code
+	$(PY) -m worklist.routing_docs
+	$(PY) -m gateway.conformance
 
 bench: setup-test ## Measure Overread and Orthanc side by side
 	$(PY) -m bench
