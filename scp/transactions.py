@@ -18,6 +18,7 @@ from pathlib import Path
 
 import structlog
 
+from config.sealing import write_all
 from scp import durable
 from scp.commitment import CommitmentRequest, FailureReason, Judgement, Reference, Refused, RequestRefused
 
@@ -108,8 +109,12 @@ class Transactions:
                 path.unlink(missing_ok=True)
 
     def _write(self, path: Path, content: bytes) -> None:
-        temporary = self._temporary / f"{path.name}.{os.getpid()}.{os.urandom(4).hex()}"
-        durable.create(temporary, path, [content])
+        made = durable.Unfinished(self._temporary / f"{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+        try:
+            write_all(made.descriptor, [content], 0)
+            made.finish(path)
+        finally:
+            made.drop()
 
 
 def key_of(request: CommitmentRequest) -> str:
