@@ -18,7 +18,7 @@ from orthanc.errors import ArchiveUnavailable
 from scp.commitment import CommitmentRequest, FailureReason, Judgement, Reference
 from scp.inbox import Inbox
 from scp.sender import Endpoint, PeerRefused, PeerUnavailable, Sender
-from worklist.commitments import COMMITTED, is_in_use, keep_items
+from worklist.commitments import COMMITTED, is_in_use, keep_items, look_again
 from worklist.models import Commitment, Peer, now
 from worklist.states import CommitmentState
 
@@ -88,6 +88,8 @@ class Committing:
         key, _, judgement = self._judgement(commitment_id)
         self.inbox.transactions.judged(key, judgement)
         due_at = now() + timedelta(seconds=self.settings.commitment.same_association_seconds)
+        with self.database.writing() as session:
+            look_again(session, commitment_id)
         self._move(commitment_id, state=CommitmentState.JUDGED, judged_at=now(), next_attempt_at=due_at, last_error="")
 
     def _move(self, commitment_id: int, **values: object) -> None:

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from config.database import Database
 from orthanc.cache import ReadCache
 from orthanc.errors import ArchiveRefused, ArchiveUnavailable, Unreadable
+from worklist.commitments import expected_instances
 from worklist.completeness import Kind, Remark, Slice, Vector, remarks_of
 from worklist.models import Instance, Series, Study
 
@@ -53,8 +54,8 @@ class Completeness:
             study = session.scalars(due.limit(1)).first()
             if study is None:
                 return False
-            rows = _rows(session, study)
-        remarks = self._look(study, rows)
+            rows, claimed = _rows(session, study), expected_instances(session, study.id)
+        remarks = self._look(study, rows, claimed)
         with self.database.writing() as session:
             session.execute(
                 update(Study)
@@ -63,14 +64,17 @@ class Completeness:
             )
         return True
 
-    def _look(self, study: Study, rows: Sequence[Instance]) -> list[Remark]:
+    def _look(self, study: Study, rows: Sequence[Instance], claimed: set[str]) -> list[Remark]:
         images = [each for row in rows if (each := self._image(row)) is not None]
         found = [remark for uid, slices in _by_series(images).items() for remark in remarks_of(uid, slices)]
         if study.expected is not None and study.expected > len(rows):
             found.append(Remark(Kind.SENDER_HAS_MORE, study.expected - len(rows)))
         named = {uid for one in images for uid in _key_images(one.said, study.study_uid)}
-        missing = named - {row.sop_uid for row in rows}
-        return [*found, Remark(Kind.KEY_OBJECTS, len(missing))] if missing else found
+        here = {row.sop_uid for row in rows}
+        for kind, missing in ((Kind.COMMITMENT, claimed - here), (Kind.KEY_OBJECTS, named - here)):
+            if missing:
+                found.append(Remark(kind, len(missing)))
+        return found
 
     def _image(self, row: Instance) -> _Image | None:
         try:

@@ -27,8 +27,8 @@ from scp.entry import Entry, Stored
 from scp.notes import RefusalNotes
 from scp.part10 import Buffer
 from scp.shelf import Shelf, seconds_in, size_in
-from scp.unreadable import Unreadable
 from scp.transactions import Transactions
+from scp.unreadable import Unreadable
 from scp.writing import Place, Writing
 
 __all__ = ["Backlog", "Damaged", "Entry", "Inbox", "InboxTaken", "Stored", "Writing"]

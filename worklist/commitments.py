@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, delete, distinct, false, func, insert, select, true
+from sqlalchemy import ColumnElement, delete, distinct, false, func, insert, select, true, update
 from sqlalchemy.orm import Session
 
 from worklist.access import Viewer
 from worklist.models import Commitment, CommitmentItem, Instance, Peer, Site, Study, Trouble
 from worklist.states import CommitmentState, Role
+from worklist.troubles import Decision
 
 COMMITTED = 0
 MOST = 50
@@ -93,7 +94,7 @@ def held_by(session: Session, origin: str, sop_uids: Sequence[str]) -> dict[str,
 def kept_aside(session: Session, origin: str, sop_uids: Sequence[str]) -> set[str]:
     """Return those of which this origin also sent something that went into quarantine."""
     mine = (Trouble.origin == origin, Trouble.kind == "quarantined", Trouble.sop_uid.in_(sop_uids))
-    return set(session.scalars(select(Trouble.sop_uid).where(*mine)))
+    return set(session.scalars(select(Trouble.sop_uid).where(*mine, Trouble.decision != Decision.ACCEPTED)))
 
 
 def expected_instances(session: Session, study_id: int) -> set[str]:
@@ -112,6 +113,14 @@ def expected_instances(session: Session, study_id: int) -> set[str]:
     of_it = CommitmentItem.study_id == study_id
     missing = CommitmentItem.study_id.is_(None) & CommitmentItem.commitment_id.in_(alone)
     return set(session.scalars(select(CommitmentItem.sop_uid).where(of_it | missing)))
+
+
+def look_again(session: Session, commitment_id: int) -> None:
+    """Let the completeness of the studies be looked at anew of which a transaction names instances."""
+    named = select(CommitmentItem.study_id).where(CommitmentItem.commitment_id == commitment_id)
+    session.execute(
+        update(Study).where(Study.id.in_(named)).values(checked_version=-1).execution_options(synchronize_session=False)
+    )
 
 
 def visible(session: Session, who: Viewer, site_id: int | None = None) -> list[CommitmentView]:

@@ -22,6 +22,7 @@ from pynetdicom import AE, evt
 
 from config.settings import load_settings
 from gateway.commitments import Committing
+from gateway.completeness import Completeness
 from gateway.supervisor import die_with_parent
 from orthanc import server as orthanc_server
 from orthanc.errors import ArchiveUnavailable
@@ -31,7 +32,8 @@ from scp.sender import Sender
 from scp.server import Receiver, ReceiverSettings
 from scp.transactions import _as_json, key_of
 from worklist.commitments import expected_instances
-from worklist.models import Commitment, CommitmentItem, Instance, Peer, now
+from worklist.completeness import Kind
+from worklist.models import Commitment, CommitmentItem, Instance, Peer, Study, now
 from worklist.states import CommitmentState
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -307,6 +309,20 @@ def test_what_a_request_names_is_expected_of_the_one_study_in_which_the_rest_lie
     with floor.world.database.reading() as session:
         expected = {study.study_uid: expected_instances(session, study.id) for study in floor.world.studies()}
     assert expected == {one: {a, b, missing}, two: {c}}
+
+
+@on_sqlite
+def test_an_image_that_the_sender_asks_for_and_that_is_not_here_is_remarked_on_its_study(floor, make) -> None:
+    """Also when the study was looked at before the request came."""
+    (here,) = floor.send(make())
+    looking = Completeness(floor.world.database, floor.world.cache)
+    with floor.world.database.writing() as session:
+        session.query(Study).one().settled = True
+    assert (looking.step(), floor.world.studies()[0].remarks) == (True, [])
+    floor.ask(here, generate_uid())
+    floor.work()
+    looking.step()
+    assert [(one["kind"], one["count"]) for one in floor.world.studies()[0].remarks] == [(Kind.COMMITMENT, 1)]
 
 
 # --- what people see ------------------------------------------------------------------------------------------------

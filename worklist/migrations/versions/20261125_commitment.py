@@ -6,7 +6,7 @@ from alembic import op
 import worklist.models
 
 revision = 'd4b0c3a1e902'
-down_revision = 'c0a1e7e5d101'
+down_revision = 'd3c1510a5001'
 branch_labels = None
 depends_on = None
 
