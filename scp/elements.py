@@ -40,41 +40,45 @@ class Codec:
     tag_and_length: struct.Struct
     length: struct.Struct
 
-    def head(self, data: memoryview, at: int, limit: int) -> Head:
-        """Read the head at `at`; the caller has seen to it that 8 bytes are there."""
+    def head(self, data: memoryview, at: int, base: int, limit: int) -> Head:
+        """Read the head at `at`, of data that start at `base` and a container that ends at `limit`.
+
+        The caller has seen to it that 8 bytes are there.
+        """
         if not self.explicit:
-            return self._implicit_head(data, at)
-        group, element, vr, length = self.short.unpack_from(data, at)
+            return self._implicit_head(data, at, base)
+        group, element, vr, length = self.short.unpack_from(data, at - base)
         tag = group << 16 | element
         if vr in SHORT_VRS and group != DELIMITER_GROUP:
             return tag, VALUE, length, at + 8
         if group == DELIMITER_GROUP:
             return tag, DELIMITER, 0, at + 8
-        return self._long_head(data, tag, vr, at, limit)
-
-    def _long_head(self, data: memoryview, tag: int, vr: bytes, at: int, limit: int) -> Head:
         if tag == 0 and vr == b"\0\0":
             return tag, VALUE, 0, at + 8
-        if vr not in LONG_VRS:
-            vr = _unknown_vr(vr, at)
-        if at + 12 > limit:
+        if at + 12 > min(limit, base + len(data)):
             raise Unacceptable(Reason.TRUNCATED, f"at byte {at}")
-        (length,) = self.length.unpack_from(data, at + 8)
-        if length != UNDEFINED:
-            return tag, _KIND_WHEN_DEFINED[vr], length, at + 12
-        kind = _KIND_WHEN_UNDEFINED.get(vr)
-        if kind is None:
-            raise Unacceptable(Reason.MALFORMED, f"undefined length at byte {at}")
-        return tag, kind, length, at + 12
+        (length,) = self.length.unpack_from(data, at - base + 8)
+        return _long_head(tag, vr, length, at)
 
-    def _implicit_head(self, data: memoryview, at: int) -> Head:
-        group, element, length = self.tag_and_length.unpack_from(data, at)
+    def _implicit_head(self, data: memoryview, at: int, base: int) -> Head:
+        group, element, length = self.tag_and_length.unpack_from(data, at - base)
         tag = group << 16 | element
         if group == DELIMITER_GROUP:
             return tag, DELIMITER, 0, at + 8
         if length == UNDEFINED:
             return tag, FRAGMENTS if tag == PIXEL_DATA else SEQUENCE, length, at + 8
         return tag, UNKNOWN, length, at + 8
+
+
+def _long_head(tag: int, vr: bytes, length: int, at: int) -> Head:
+    if vr not in LONG_VRS:
+        vr = _unknown_vr(vr, at)
+    if length != UNDEFINED:
+        return tag, _KIND_WHEN_DEFINED[vr], length, at + 12
+    kind = _KIND_WHEN_UNDEFINED.get(vr)
+    if kind is None:
+        raise Unacceptable(Reason.MALFORMED, f"undefined length at byte {at}")
+    return tag, kind, length, at + 12
 
 
 def _unknown_vr(vr: bytes, at: int) -> bytes:

@@ -1,5 +1,6 @@
 """What may pass to a parser, and what may not."""
 
+import contextlib
 import csv
 import random
 import struct
@@ -17,7 +18,7 @@ from pydicom.uid import (
 )
 
 from scp.reasons import REASONS, Reason, Unacceptable
-from scp.screen import MAX_DEPTH, MAX_ELEMENTS, NotDicom, screen, split_part10
+from scp.screen import MAX_DEPTH, MAX_ELEMENTS, NotDicom, Screening, screen, split_part10
 
 UNDEFINED = b"\xff\xff\xff\xff"
 ITEM_END, SEQUENCE_END = b"\xfe\xff\x0d\xe0" + bytes(4), b"\xfe\xff\xdd\xe0" + bytes(4)
@@ -269,3 +270,49 @@ def _refused(file: bytes) -> bool:
     except NotDicom:
         return True
     return reason_for(bytes(dataset), transfer_syntax) is not None
+
+
+def verdict(dataset: bytes, syntax: str, size: int) -> object:
+    try:
+        screening = Screening(syntax)
+        for at in range(0, len(dataset), size):
+            screening.feed(dataset[at : at + size])
+        return screening.finish()
+    except Unacceptable as error:
+        return str(error)
+
+
+def _hostile(made):
+    """Objects of every encoding, cut and changed at random places, with nestings around the limit."""
+    chance = random.Random(7)
+    for syntax in (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian):
+        data = made.dataset_of(made.object(syntax=syntax))
+        yield data, syntax
+        yield data + bytes(999), syntax
+        yield data + bytes(999) + b"\1", syntax
+        for _ in range(60):
+            changed = bytearray(data[: chance.randrange(len(data) + 1)])
+            if changed and chance.random() < 0.7:
+                changed[chance.randrange(len(changed))] = chance.randrange(256)
+            yield bytes(changed), syntax
+    for syntax, nest in NESTINGS.values():
+        identity = made.dataset_of(made.object(syntax=syntax, pixels=0))
+        yield from ((identity + nest(depth), syntax) for depth in (MAX_DEPTH, MAX_DEPTH + 1))
+
+
+def test_the_verdict_does_not_depend_on_how_the_object_is_cut_into_pieces(made):
+    cases = [*_small_files(), *_hostile(made)]
+    assert len(cases) > 200
+    for dataset, syntax in cases:
+        whole = verdict(dataset, syntax, len(dataset) or 1)
+        for size in (1, 2, 7, 13, 139, 140, 141, 1021, 4096):
+            if len(dataset) < 400 * size:
+                assert verdict(dataset, syntax, size) == whole
+
+
+def _small_files():
+    for path in PYDICOM_FILES:
+        with contextlib.suppress(NotDicom):
+            syntax, dataset = split_part10(path.read_bytes())
+            if len(dataset) < 40_000:
+                yield bytes(dataset), syntax
