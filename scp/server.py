@@ -3,26 +3,28 @@
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from ssl import SSLContext
 from typing import Final, cast
 
 import structlog
 from pynetdicom import AE, _config, evt
-from pynetdicom.association import Association
+from pynetdicom.events import Event
 from pynetdicom.presentation import build_context
 from pynetdicom.transport import ThreadedAssociationServer
 
 from scp.committing import on_n_action
-from scp.counters import Counters
+from scp.counters import Count, Counters
 from scp.inbox import Inbox
-from scp.negotiation import VERIFICATION, Policy, on_common_extended, on_requested
+from scp.limits import Limits
+from scp.listening import BoundedAssociation, BoundedHandler, BoundedServer
+from scp.negotiation import VERIFICATION, Policy, Rejection, on_common_extended, on_requested, reject
 from scp.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from scp.peers import PeerBook
-from scp.storing import Door, on_c_echo, on_c_store
-from scp.transport import BoundedHandler, BoundedServer, Limits
+from scp.storing import Door, on_c_echo
 
 log = structlog.get_logger()
 
@@ -43,42 +45,32 @@ class ReceiverSettings:
     idle_seconds: float = 60.0
     stop_seconds: float = 10.0
     limits: Limits = field(default_factory=Limits)
+    tls: SSLContext | None = None
+    tls_port: int = 0
+    """Where TLS is spoken, if there is a context for it."""
 
 
 class Receiver:
     """A listening application entity; `port` is the real one even where 0 was asked for."""
 
     def __init__(self, settings: ReceiverSettings, book: PeerBook, inbox: Inbox) -> None:
-        """Listen at once; raise OSError if the port cannot be had."""
+        """Listen at once; raise OSError if a port cannot be had."""
         _config.LOG_HANDLER_LEVEL = "none"  # pynetdicom would format every PDU for a log that nobody reads
         self._settings = settings
         self._counters = Counters(settings.counters, settings.process)
         self._door = Door(book, inbox, self._counters)
-        policy = Policy(settings.ae_title, settings.max_associations, book, self._counters)
-        ae = _application_entity(settings)
-        self._server = cast(
-            BoundedServer,
-            ae.make_server(
-                (settings.host, settings.port),
-                evt_handlers=[
-                    (evt.EVT_REQUESTED, on_requested, [policy]),
-                    (evt.EVT_SOP_COMMON, on_common_extended),
-                    (evt.EVT_C_STORE, on_c_store, [self._door]),
-                    (evt.EVT_C_ECHO, on_c_echo, [self._door]),
-                    (evt.EVT_N_ACTION, on_n_action, [self._door, inbox.transactions]),
-                ],
-                server_class=BoundedServer,
-                request_handler=BoundedHandler,
-            ),
-        )
-        self._server.limits = settings.limits
-        ae._servers.append(cast(ThreadedAssociationServer, self._server))
-        self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), daemon=True)
+        self._policy = Policy(settings.ae_title, settings.max_associations, book, self._counters)
+        self._ae = _application_entity(settings)
+        self._servers = [self._listen(settings.port, None)]
+        if settings.tls is not None:
+            self._servers.append(self._listen(settings.tls_port, settings.tls))
+        self.port: int = self._servers[0].server_address[1]
+        self.tls_port: int = self._servers[-1].server_address[1]
 
     def start(self) -> None:
         """Begin to answer, in threads of its own."""
-        self._thread.start()
+        for server in self._servers:
+            threading.Thread(target=server.serve_forever, args=(0.2,), daemon=True).start()
 
     def save_counters(self) -> None:
         """Write the counters; a full disk costs a log line and nothing else."""
@@ -89,14 +81,37 @@ class Receiver:
 
     def stop(self) -> None:
         """Take no more connections, let objects that are being kept finish briefly, and close the rest."""
-        self._server.shutdown()
+        self._door.closing.set()
+        for server in self._servers:
+            server.shutdown()
         deadline = time.monotonic() + self._settings.stop_seconds
-        while (live := self._server.active_associations) and time.monotonic() < deadline:
-            for association in live:
-                if not self._door.is_busy(association):
-                    _close(association)
+        while (live := self._live()) and time.monotonic() < deadline:
+            _close(association for association in live if not self._door.is_busy(association))
             time.sleep(0.05)
+        _close(live)
         self.save_counters()
+
+    def _live(self) -> list[BoundedAssociation]:
+        found = [association for server in self._servers for association in server.active_associations]
+        return cast(list[BoundedAssociation], found)
+
+    def _listen(self, port: int, context: SSLContext | None) -> BoundedServer:
+        made = self._ae.make_server(
+            (self._settings.host, port),
+            evt_handlers=[
+                (evt.EVT_REQUESTED, _on_requested, [self._policy, self._settings.limits]),
+                (evt.EVT_SOP_COMMON, on_common_extended),
+                (evt.EVT_C_ECHO, on_c_echo, [self._counters]),
+                (evt.EVT_N_ACTION, on_n_action, [self._door, self._door.inbox.transactions]),
+            ],
+            ssl_context=context,
+            server_class=BoundedServer,
+            request_handler=BoundedHandler,
+        )
+        server = cast(BoundedServer, made)
+        server.guard(self._settings.limits, self._door)
+        self._ae._servers.append(cast(ThreadedAssociationServer, server))
+        return server
 
 
 def serve(settings: ReceiverSettings, book: PeerBook, inbox: Inbox, on_ready: Callable[[int], object]) -> None:
@@ -123,16 +138,30 @@ def _application_entity(settings: ReceiverSettings) -> AE:
     ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     ae.maximum_pdu_size = settings.max_pdu
     ae.maximum_associations = 1 << 16  # Policy counts them, without idle connections
-    ae.acse_timeout = 15
+    ae.acse_timeout = settings.limits.request_seconds  # ARTIM, too
     ae.network_timeout = settings.idle_seconds
     ae.dimse_timeout = settings.idle_seconds
     ae.supported_contexts = [build_context(VERIFICATION)]  # Policy adds to it what each association asks for
     return ae
 
 
-def _close(association: Association) -> None:
+def _on_requested(event: Event, policy: Policy, limits: Limits) -> None:
+    """Let no address have all the associations; the rest is for the policy."""
+    assoc = event.assoc
+    here = sum(
+        one.is_established and one.requestor.address == assoc.requestor.address for one in assoc.ae.active_associations
+    )
+    if here < limits.associations_per_address:
+        return on_requested(event, policy)
+    policy.counters.add(Count.REJECTED_FULL)
+    log.warning("association rejected", why="one address has too many", address=assoc.requestor.address)
+    return reject(assoc, Rejection.FULL)
+
+
+def _close(associations: Iterable[BoundedAssociation]) -> None:
     time.sleep(0.02)  # an answer that was just given leaves first
-    association.abort()
+    for association in associations:
+        association.close()
 
 
 @contextmanager

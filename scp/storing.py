@@ -1,4 +1,4 @@
-"""Answering C-STORE and C-ECHO: Success means that the bytes are on our disk.
+"""Keeping one object of a C-STORE while it comes: Success means that the bytes are on our disk.
 
 https://dicom.nema.org/medical/dicom/current/output/chtml/part04/sect_B.2.3.html
 """
@@ -7,34 +7,37 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from io import BytesIO
-from typing import cast
+from typing import Final
 
 import structlog
-from pydicom.dataset import Dataset
-from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 
 from scp.arrival import Arrival, Refusal
+from scp.command import Answer, Command
 from scp.counters import Count, Counters
-from scp.inbox import Inbox
+from scp.inbox import Inbox, Writing
 from scp.peers import Peer, PeerBook
 from scp.reasons import Reason, Unacceptable
-from scp.screen import Identity, screen
+from scp.screen import Identity, Screening, uid_text
 
 log = structlog.get_logger()
 
-SUCCESS = 0x0000
-OUT_OF_RESOURCES = (0xA700, "Not kept: our disk said no. Please send it again later")
-NOT_AUTHORISED = (0x0124, "This application entity may no longer store here")
-OUR_FAULT = (0xC0FF, "Not kept: an error of the receiver, which has been logged")
+SUCCESS: Final = Answer(0x0000)
+OUT_OF_RESOURCES: Final = Answer(0xA700, "Not kept: our disk said no. Please send it again later")
+NOT_AUTHORISED: Final = Answer(0x0124, "This application entity may no longer store here")
+NO_DATA_SET: Final = Answer(0x0212, "The request comes without a data set")
+OTHER_CONTEXT: Final = Answer(0x0122, "The presentation context is not for this SOP class")
+INVALID_INSTANCE: Final = Answer(0x0117, "The SOP Instance UID is not written as DICOM requires")
+OUR_FAULT: Final = Answer(0xC0FF, "Not kept: an error of the receiver, which has been logged")
+"""The statuses that are not about the content of an object (PS3.7 section 9.1.1.1.9); those are in `scp.reasons`."""
 
 
 class Door:
-    """Where objects come in: keeps each one, or says why not, and knows how many are just being kept."""
+    """Where objects come in. It knows how many are just being kept, and may be closed to further ones."""
 
     def __init__(self, book: PeerBook, inbox: Inbox, counters: Counters) -> None:
-        self._book, self._inbox, self.counters = book, inbox, counters
+        self.book, self.inbox, self.counters = book, inbox, counters
+        self.closing = threading.Event()
         self._busy: set[int] = set()
         self._lock = threading.Lock()
 
@@ -42,105 +45,134 @@ class Door:
         """Tell whether an object of this association is just being kept."""
         return id(association) in self._busy
 
-    def keep(self, peer: Peer, request: C_STORE, transfer_syntax: str) -> int | Dataset:
-        """Screen and keep one object; return the status to answer with."""
-        data = (request.DataSet or BytesIO()).getbuffer()
-        try:
-            identity = screen(data, transfer_syntax)
-            _check_announced(request, identity)
-        except Unacceptable as error:
-            return self._refuse(peer, request, error)
-        arrival = Arrival(
-            peer.origin,
-            peer.ae_title,
-            identity.sop_class_uid,
-            identity.sop_uid,
-            identity.study_uid,
-            identity.series_uid,
-            transfer_syntax,
-            datetime.now(UTC),
-        )
-        try:
-            self._inbox.put(arrival, data)
-        except OSError:
-            self.counters.add(Count.FAILED)
-            log.exception("could not keep an instance", peer=peer.ae_title, sop_uid=identity.sop_uid)
-            return _failure(*OUT_OF_RESOURCES)
-        self.counters.add(Count.INSTANCES)
-        self.counters.add(Count.BYTES, len(data))
-        return SUCCESS
+    def mark(self, association: object, *, busy: bool) -> None:
+        """Note that an object of this association is being kept, or no longer."""
+        with self._lock:
+            (self._busy.add if busy else self._busy.discard)(id(association))
 
-    def find(self, ae_title: str) -> Peer | None:
-        """Return the peer as the book has it now."""
-        return self._book.find(ae_title)
+
+class Storing:
+    """One object on its way in. Whatever goes wrong becomes the answer; the bytes that still come are let go."""
+
+    def __init__(self, door: Door, calling: str, request: Command, context: tuple[str, str]) -> None:
+        """`context`: abstract syntax and transfer syntax of the presentation context."""
+        self._door, self._calling, self._request = door, calling, request
+        self._syntax = context[1]
+        self._answer: Answer | None = None
+        self._writing: Writing | None = None
+        with self._judged():
+            self._begin(context[0])
+
+    def write(self, piece: memoryview) -> None:
+        """Take the next bytes of the data set."""
+        if self._writing is not None:
+            with self._judged():
+                self._screening.feed(piece)
+                self._writing.write(piece)
+
+    def finish(self) -> Answer:
+        """Keep the object, now that all of it was there, and return what to answer."""
+        if self._writing is not None:
+            with self._judged():
+                self._keep(self._writing)
+        return self._answer or SUCCESS
+
+    def drop(self) -> None:
+        """Keep nothing of it, unless it was kept."""
+        if self._writing is not None:
+            self._writing.drop()
+            self._writing = None
+
+    def _begin(self, abstract_syntax: str) -> None:
+        peer = self._door.book.find(self._calling)
+        self._answer = _objection(peer, self._request, abstract_syntax)
+        if peer is not None and self._answer is None:
+            self._peer = peer
+            self._screening = Screening(self._syntax)
+            self._writing = self._door.inbox.begin()
+
+    def _keep(self, writing: Writing) -> None:
+        identity = self._screening.finish()
+        _check_announced(self._request, identity)
+        size = writing.size
+        writing.keep(
+            Arrival(
+                self._peer.origin,
+                self._peer.ae_title,
+                identity.sop_class_uid,
+                identity.sop_uid,
+                identity.study_uid,
+                identity.series_uid,
+                self._syntax,
+                datetime.now(UTC),
+            )
+        )
+        self._writing = None
+        self._door.counters.add(Count.INSTANCES)
+        self._door.counters.add(Count.BYTES, size)
 
     @contextmanager
-    def working(self, association: object) -> Iterator[None]:
-        """Mark an association as busy."""
-        with self._lock:
-            self._busy.add(id(association))
+    def _judged(self) -> Iterator[None]:
+        """Turn what is raised into the answer, with nothing of the object left behind."""
         try:
             yield
-        finally:
-            with self._lock:
-                self._busy.discard(id(association))
-
-    def _refuse(self, peer: Peer, request: C_STORE, error: Unacceptable) -> Dataset:
-        self.counters.add(Count.REFUSED)
-        sop_uid = _printable(request.AffectedSOPInstanceUID)
-        log.warning("refused an instance", peer=peer.ae_title, sop_uid=sop_uid, reason=str(error))
-        try:
-            self._inbox.refuse(
-                Refusal(
-                    peer.origin,
-                    peer.ae_title,
-                    str(error),
-                    error.status,
-                    _printable(request.AffectedSOPClassUID),
-                    sop_uid,
-                    "",
-                    datetime.now(UTC),
-                )
-            )
+        except Unacceptable as error:
+            self._refuse(error)
         except OSError:
-            log.exception("could not note a refusal", peer=peer.ae_title, sop_uid=sop_uid)
-        return _failure(error.status, error.sentence)
+            self._fail(OUT_OF_RESOURCES)
+            log.exception("could not keep an instance", peer=self._calling, sop_uid=printable(self._request.sop_uid))
+        except Exception:  # the edge of the process: pynetdicom would end the association's thread
+            self._fail(OUR_FAULT)
+            log.exception("an instance was not kept because of an error of ours", peer=self._calling)
 
+    def _fail(self, answer: Answer) -> None:
+        self.drop()
+        self._answer = answer
+        self._door.counters.add(Count.FAILED)
 
-def on_c_store(event: Event, door: Door) -> int | Dataset:
-    """Answer one C-STORE; whatever goes wrong, the sender is told that the object was not kept."""
-    calling = event.assoc.requestor.ae_title
-    with door.working(event.assoc):
+    def _refuse(self, error: Unacceptable) -> None:
+        self.drop()
+        self._answer = Answer(error.status, error.sentence)
+        self._door.counters.add(Count.REFUSED)
+        sop_uid = printable(self._request.sop_uid)
+        log.warning("refused an instance", peer=self._calling, sop_uid=sop_uid, reason=str(error))
+        sop_class = printable(self._request.sop_class_uid)
+        origin, sender = self._peer.origin, self._peer.ae_title
+        note = Refusal(origin, sender, str(error), error.status, sop_class, sop_uid, "", datetime.now(UTC))
         try:
-            peer = door.find(calling)
-            if peer is None:
-                return _failure(*NOT_AUTHORISED)
-            return door.keep(peer, cast(C_STORE, event.request), event.context.transfer_syntax)
-        except Exception:  # the edge of the process: pynetdicom would drop the association's thread
-            door.counters.add(Count.FAILED)
-            log.exception("an instance was not kept because of an error of ours", peer=calling)
-            return _failure(*OUR_FAULT)
+            self._door.inbox.refuse(note)
+        except OSError:
+            log.exception("could not note a refusal", peer=self._calling, sop_uid=sop_uid)
 
 
-def on_c_echo(event: Event, door: Door) -> int:
+def on_c_echo(event: Event, counters: Counters) -> int:
     """Answer one C-ECHO."""
-    door.counters.add(Count.ECHOES)
-    return SUCCESS
+    counters.add(Count.ECHOES)
+    return SUCCESS.status
 
 
-def _check_announced(request: C_STORE, identity: Identity) -> None:
-    if request.AffectedSOPClassUID != identity.sop_class_uid:
+def printable(uid: str) -> str:
+    """What may be shown of a UID that nobody has checked."""
+    return "".join(char for char in uid[:64] if char.isascii() and char.isprintable())
+
+
+def _objection(peer: Peer | None, request: Command, abstract_syntax: str) -> Answer | None:
+    """Tell what stands against the request itself, before any of the object was seen."""
+    if peer is None:
+        return NOT_AUTHORISED
+    if not request.has_data_set:
+        return NO_DATA_SET
+    if request.sop_class_uid != abstract_syntax:
+        return OTHER_CONTEXT
+    try:
+        uid_text(request.sop_uid.encode(), "")
+    except Unacceptable:
+        return INVALID_INSTANCE
+    return None
+
+
+def _check_announced(request: Command, identity: Identity) -> None:
+    if request.sop_class_uid != identity.sop_class_uid:
         raise Unacceptable(Reason.OTHER_CLASS)
-    if request.AffectedSOPInstanceUID != identity.sop_uid:
+    if request.sop_uid != identity.sop_uid:
         raise Unacceptable(Reason.OTHER_INSTANCE)
-
-
-def _failure(status: int, comment: str) -> Dataset:
-    answer = Dataset()
-    answer.Status = status
-    answer.ErrorComment = comment
-    return answer
-
-
-def _printable(uid: str | None) -> str:
-    return "".join(char for char in str(uid or "")[:64] if char.isascii() and char.isprintable())

@@ -8,7 +8,7 @@ associations cost three quarters of a core. Both look into queues, so queues tha
 """
 
 import os
-import select
+import threading
 from collections.abc import Callable
 from queue import Queue
 from typing import Final, TypeVar
@@ -17,7 +17,7 @@ from pynetdicom.association import Association
 
 _T = TypeVar("_T")
 
-WAIT_SECONDS: Final = 0.1
+WAIT_SECONDS: Final = 0.5
 """The longest that a thread waits before it looks at its timers and whether it shall end."""
 _LOOP_SECONDS: Final = 0.0002
 _MOST_STEPS: Final = 16
@@ -28,17 +28,25 @@ class Wake:
 
     def __init__(self) -> None:
         self.descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-
-    def __del__(self) -> None:
-        os.close(self.descriptor)
+        self._lock = threading.Lock()
+        self._is_open = True
 
     def call(self) -> None:
-        """Wake the thread that polls, or the next one that will."""
-        os.eventfd_write(self.descriptor, 1)
+        """Wake the thread that polls, or the next one that will; after `close`, do nothing."""
+        with self._lock:  # else the number might be another file's by now
+            if self._is_open:
+                os.eventfd_write(self.descriptor, 1)
 
     def answered(self) -> None:
         """Sleep again."""
         os.eventfd_read(self.descriptor)
+
+    def close(self) -> None:
+        """Give the descriptor back, when nobody polls it any more; may be repeated."""
+        with self._lock:
+            if self._is_open:
+                self._is_open = False
+                os.close(self.descriptor)
 
 
 class WakingQueue(Queue[_T]):
@@ -100,11 +108,3 @@ def between_messages(association: Association, step: Callable[[], bool]) -> None
     messages = association.dimse.msg_queue
     if isinstance(messages, PatientQueue) and len(messages.steps) < _MOST_STEPS:
         messages.steps.append(step)
-
-
-def wait_readable(poll: select.poll, wake: Wake, descriptor: int) -> bool:
-    """Wait until a polled descriptor is readable (True), or until woken or for long enough (False)."""
-    ready = {number for number, _ in poll.poll(WAIT_SECONDS * 1000)}
-    if wake.descriptor in ready:
-        wake.answered()
-    return descriptor in ready

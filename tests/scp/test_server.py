@@ -25,7 +25,7 @@ from pynetdicom.presentation import build_context
 
 from scp.reasons import REASONS, Reason
 from scp.requesting import Endpoint, PeerRefused, associated
-from scp.transport import Limits
+from scp.limits import Limits
 
 STORESCU_PROPOSES = {
     JPEGBaseline8Bit: "-xy",
