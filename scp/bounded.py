@@ -33,6 +33,7 @@ _CLOSING: Final = "Sta13"
 _MOST_WAITING_MESSAGES: Final = 1
 _BACK_PRESSURE_SECONDS: Final = 0.002
 _CLOSING_SECONDS: Final = 0.1
+_MOST_IGNORED: Final = 64
 _NOT_NOW: Final = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -48,7 +49,6 @@ class BoundedSocket(ClosingSocket):
         self._handed_on: deque[bytes] = deque()
         self._request_until = time.monotonic() + limits.request_seconds
         self._pdu_until = 0.0
-        self._is_deaf = False
         self._wake = make_patient(assoc)
         self._descriptor = client_socket.fileno()
         self._poll = select.poll()  # select() fails for descriptors from 1,024 on
@@ -68,12 +68,12 @@ class BoundedSocket(ClosingSocket):
         if self.assoc.dimse.msg_queue.qsize() > _MOST_WAITING_MESSAGES:
             time.sleep(_BACK_PRESSURE_SECONDS)
             return False
-        if self._is_deaf:
-            return self._ignore()
         state = self.assoc.dul.state_machine.current_state
         if state == _ESTABLISHED:
             return self._established()
-        return bool(len(self._input)) or self._wait(_CLOSING_SECONDS if state == _CLOSING else WAIT_SECONDS)
+        if state == _CLOSING:
+            return self._ignore()
+        return bool(len(self._input)) or self._wait(WAIT_SECONDS)
 
     def recv(self, nr_bytes: int) -> bytearray:
         """Read exactly so many bytes, fewer when the peer closes; OSError beyond a bound ends the association."""
@@ -137,7 +137,6 @@ class BoundedSocket(ClosingSocket):
     def _take(self, length: int) -> bool:
         """Take one PDU if all of it is there; tell whether something of it is for pynetdicom."""
         if length > self._limits.pdu_bytes:
-            self._is_deaf = True
             raise Aborting(Violation.PDU_TOO_LARGE)
         body = self._input.pdu(length)
         if body is None:
@@ -183,8 +182,12 @@ class BoundedSocket(ClosingSocket):
         return bytearray(first[:size])
 
     def _ignore(self) -> bool:
-        """Let go of what still comes, of which no PDU can be made, until the connection is closed."""
-        while self._input.fill():
+        """Let go of what still comes, so that the peer can read our last word, and let the connection be closed."""
+        self._input.drop(len(self._input))
+        self._wait(_CLOSING_SECONDS)
+        for _ in range(_MOST_IGNORED):
+            if not self._input.fill():
+                break
             self._input.drop(len(self._input))
         return False
 

@@ -220,13 +220,114 @@ print("ended", flush=True)
         child.wait(20)
 
 
+class RawPeer:
+    """A sender that puts every byte on the wire itself, to do what no library would do."""
+
+    def __init__(self, port: int, contexts: dict[int, tuple[str, str]], longest_pdu: int = 0, calling="HOSPITAL"):
+        self.connection = socket.create_connection(("127.0.0.1", port))
+        self.connection.settimeout(15)
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.connection.sendall(association_request(contexts, longest_pdu, calling))
+        self.accepted = self.pdu()
+
+    def __enter__(self) -> "RawPeer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
+
+    def send(self, *pdvs: tuple[int, int, bytes]) -> None:
+        """One P-DATA-TF PDU of (context ID, control header, fragment)."""
+        items = b"".join(struct.pack(">LBB", len(data) + 2, context, control) + data for context, control, data in pdvs)
+        self.connection.sendall(struct.pack(">BxL", 4, len(items)) + items)
+
+    def store(self, dataset: bytes, command: bytes, *, context: int = 1, size: int = 60_000) -> None:
+        self.send((context, 3, command))
+        for at in range(0, len(dataset), size):
+            self.send((context, 2 if at + size >= len(dataset) else 0, dataset[at : at + size]))
+
+    def pdu(self) -> bytes:
+        """The next whole PDU; empty when the connection is closed."""
+        head = self._exactly(6)
+        return head + self._exactly(struct.unpack(">BxL", head)[1]) if len(head) == 6 else b""
+
+    def status(self) -> int:
+        return self.answer()[0x0900]
+
+    def answer(self) -> dict[int, int]:
+        """The numbers in the next response, which may come in fragments."""
+        command, control = b"", 0
+        while not control & 2:
+            pdu = self.pdu()
+            assert pdu[:1] == b"\4", pdu
+            control = pdu[11]
+            command += pdu[12:]
+        found, at = {}, 0
+        while at < len(command):
+            _, element, length = struct.unpack_from("<HHL", command, at)
+            if length == 2:
+                found[element] = struct.unpack_from("<H", command, at + 8)[0]
+            at += 8 + length
+        assert found[0x0100] & 0x8000
+        return found
+
+    def abort(self) -> tuple[int, int]:
+        """Source and reason of the A-ABORT that must come now, followed by the end of the connection."""
+        pdu = self.pdu()
+        assert pdu[:1] == b"\7", pdu
+        assert self._exactly(1) == b""
+        return pdu[8], pdu[9]
+
+    def _exactly(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            try:
+                more = self.connection.recv(size - len(data))
+            except ConnectionResetError:
+                return data
+            if not more:
+                return data
+            data += more
+        return data
+
+
+def association_request(contexts: dict[int, tuple[str, str]], longest_pdu: int, calling: str) -> bytes:
+    """An A-ASSOCIATE-RQ (PS3.8 section 9.3.2)."""
+
+    def item(kind: int, data: bytes) -> bytes:
+        return struct.pack(">BxH", kind, len(data)) + data
+
+    offered = b"".join(
+        item(0x20, bytes((number, 0, 0, 0)) + item(0x30, abstract.encode()) + item(0x40, syntax.encode()))
+        for number, (abstract, syntax) in contexts.items()
+    )
+    user = item(0x50, item(0x51, struct.pack(">L", longest_pdu)) + item(0x52, b"1.2.3"))
+    titles = b"OVERREAD".ljust(16) + calling.encode().ljust(16) + bytes(32)
+    body = b"\0\1\0\0" + titles + item(0x10, b"1.2.840.10008.3.1.1.1") + offered + user
+    return struct.pack(">BxL", 1, len(body)) + body
+
+
+def command_set(**elements: int | str) -> bytes:
+    """A command set of implicit little endian: c_0110=7 is element (0000,0110)."""
+    data = b""
+    for name, value in sorted(elements.items()):
+        raw = struct.pack("<H", value) if isinstance(value, int) else value.encode() + b"\0" * (len(value) % 2)
+        data += struct.pack("<HHL", 0, int(name[2:], 16), len(raw)) + raw
+    return struct.pack("<HHLL", 0, 0, 4, len(data)) + data
+
+
+def store_command(**changes: int | str | None) -> bytes:
+    usual = {"c_0002": CT, "c_0100": 1, "c_0110": 7, "c_0700": 0, "c_0800": 1, "c_1000": "1.2.3"} | changes
+    return command_set(**{name: value for name, value in usual.items() if value is not None})
+
+
 @pytest.fixture
 def hospital(tmp_path: Path) -> Iterator[Hospital]:
     with receiving(tmp_path) as running_hospital:
         yield running_hospital
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def made() -> "Made":
     return Made()
 
@@ -249,6 +350,9 @@ class Made:
     inbox = staticmethod(lambda folder: Inbox(folder / "inbox"))
     write_peers = staticmethod(write_peers)
     Hospital = Hospital
+    RawPeer = RawPeer
+    command_set = staticmethod(command_set)
+    store_command = staticmethod(store_command)
 
     @staticmethod
     def element(tag: int, value: bytes, vr: bytes = b"LO") -> bytes:

@@ -23,9 +23,9 @@ from pydicom.uid import (
 from pynetdicom.acse import ACSE
 from pynetdicom.presentation import build_context
 
+from scp.limits import Limits
 from scp.reasons import REASONS, Reason
 from scp.requesting import Endpoint, PeerRefused, associated
-from scp.limits import Limits
 
 STORESCU_PROPOSES = {
     JPEGBaseline8Bit: "-xy",
@@ -203,7 +203,7 @@ def test_the_limit_of_associations_is_told_as_transient(tmp_path, made):
 
 
 def test_mute_and_lying_connections_do_not_keep_others_out(tmp_path, made):
-    with made.receiving(tmp_path, limits=Limits(pdu_seconds=0.5)) as hospital:
+    with made.receiving(tmp_path, limits=Limits(request_seconds=0.5)) as hospital:
         silent = [socket.create_connection(("127.0.0.1", hospital.port)) for _ in range(20)]
         try:
             for number, connection in enumerate(silent):
