@@ -1,7 +1,7 @@
 # One menu: `make help`. Everything below can be run again at any time; what is already there is not done twice.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-test run test check fix docs bench lock
+.PHONY: help setup setup-dev setup-test run test test-faults check fix docs bench lock
 
 PY := .venv/bin/python
 DATA ?= var/demo
@@ -11,7 +11,7 @@ TESTS ?= tests
 PYTEST ?= -n 2 --dist loadgroup
 
 help: ## Show this menu
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  Variables: DATA=$(DATA) HTTP=$(HTTP) DICOM=$(DICOM) TESTS=$(TESTS)"
 
 setup: ## Install what running needs: Debian packages, .venv, the OHIF viewer
@@ -33,6 +33,9 @@ run: setup ## Start Overread with demo data in DATA, web on HTTP, DICOM on DICOM
 
 test: setup-test ## Install what the tests need and run them (TESTS=tests/scp for a part)
 	$(PY) -m pytest $(PYTEST) $(TESTS)
+
+test-faults: setup-test ## Run the attacks and faults, the long ones too
+	$(PY) -m pytest -m "faults or not faults" -n 0 tests/faults
 
 check: setup-dev ## Report what style, types, imports and locks say; change nothing
 	@deploy/check.sh

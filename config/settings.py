@@ -53,6 +53,8 @@ class Dicom(_Section):
     port: int = Field(ge=1, le=65535)
     processes: int = Field(ge=1, le=32)
     max_associations: int = Field(ge=1, le=512)
+    idle_seconds: float = Field(ge=1)
+    max_object_bytes: int = Field(ge=1)
     inbox_keep_free: int = Field(ge=0)
 
 

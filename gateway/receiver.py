@@ -7,6 +7,7 @@ from gateway.installation import Folders
 from gateway.readiness import mark_ready
 from gateway.unlocking import unlock
 from scp.inbox import Inbox
+from scp.limits import Limits
 from scp.peers import PeerBook
 from scp.server import ReceiverSettings, serve
 
@@ -22,5 +23,7 @@ def serve_dicom(settings: Settings, part: str) -> None:
         port=settings.dicom.port,
         process=part,
         max_associations=settings.dicom.max_associations,
+        idle_seconds=settings.dicom.idle_seconds,
+        limits=Limits(object_bytes=settings.dicom.max_object_bytes),
     )
     serve(how, PeerBook(folders.peers), inbox, mark_ready(folders, part))

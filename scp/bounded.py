@@ -109,6 +109,7 @@ class BoundedSocket(ClosingSocket):
     def finish(self) -> None:
         """Leave nothing behind, once the transport thread has ended; may be repeated."""
         self._drop()
+        self._door.presence.closed(self.assoc)
         self._connection.close()
         self._wake.close()
 

@@ -24,6 +24,7 @@ from scp.listening import BoundedAssociation, BoundedHandler, BoundedServer
 from scp.negotiation import VERIFICATION, Policy, Rejection, on_common_extended, on_requested, reject
 from scp.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from scp.peers import PeerBook
+from scp.presence import Presence
 from scp.storing import Door, on_c_echo
 
 log = structlog.get_logger()
@@ -58,7 +59,8 @@ class Receiver:
         _config.LOG_HANDLER_LEVEL = "none"  # pynetdicom would format every PDU for a log that nobody reads
         self._settings = settings
         self._counters = Counters(settings.counters, settings.process)
-        self._door = Door(book, inbox, self._counters)
+        self._presence = Presence(settings.counters, settings.process)
+        self._door = Door(book, inbox, self._counters, self._presence)
         self._policy = Policy(settings.ae_title, settings.max_associations, book, self._counters)
         self._ae = _application_entity(settings)
         self._servers = [self._listen(settings.port, None)]
@@ -73,9 +75,10 @@ class Receiver:
             threading.Thread(target=server.serve_forever, args=(0.2,), daemon=True).start()
 
     def save_counters(self) -> None:
-        """Write the counters; a full disk costs a log line and nothing else."""
+        """Write the counters, and what is being sent; a full disk costs a log line and nothing else."""
         try:
             self._counters.save()
+            self._presence.save()
         except OSError:
             log.exception("could not write the counters")
 

@@ -4,7 +4,7 @@ https://dicom.nema.org/medical/dicom/current/output/chtml/part04/sect_B.2.3.html
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
@@ -17,6 +17,7 @@ from scp.command import Answer, Command
 from scp.counters import Count, Counters
 from scp.inbox import Inbox, Writing
 from scp.peers import Peer, PeerBook
+from scp.presence import Presence
 from scp.reasons import Reason, Unacceptable
 from scp.screen import Identity, Screening, uid_text
 
@@ -35,8 +36,8 @@ OUR_FAULT: Final = Answer(0xC0FF, "Not kept: an error of the receiver, which has
 class Door:
     """Where objects come in. It knows how many are just being kept, and may be closed to further ones."""
 
-    def __init__(self, book: PeerBook, inbox: Inbox, counters: Counters) -> None:
-        self.book, self.inbox, self.counters = book, inbox, counters
+    def __init__(self, book: PeerBook, inbox: Inbox, counters: Counters, presence: Presence) -> None:
+        self.book, self.inbox, self.counters, self.presence = book, inbox, counters, presence
         self.closing = threading.Event()
         self._busy: set[int] = set()
         self._lock = threading.Lock()
@@ -54,9 +55,11 @@ class Door:
 class Storing:
     """One object on its way in. Whatever goes wrong becomes the answer; the bytes that still come are let go."""
 
-    def __init__(self, door: Door, calling: str, request: Command, context: tuple[str, str]) -> None:
+    def __init__(
+        self, door: Door, association: Hashable, calling: str, request: Command, context: tuple[str, str]
+    ) -> None:
         """`context`: abstract syntax and transfer syntax of the presentation context."""
-        self._door, self._calling, self._request = door, calling, request
+        self._door, self._association, self._calling, self._request = door, association, calling, request
         self._syntax = context[1]
         self._answer: Answer | None = None
         self._writing: Writing | None = None
@@ -110,6 +113,7 @@ class Storing:
         self._writing = None
         self._door.counters.add(Count.INSTANCES)
         self._door.counters.add(Count.BYTES, size)
+        self._door.presence.stored(self._association, self._peer.origin, identity.study_uid)
 
     @contextmanager
     def _judged(self) -> Iterator[None]:

@@ -4,7 +4,7 @@ The objects of C-STORE go fragment by fragment to where they are kept, and are a
 handed on: as PDUs that hold one message each, which is what pynetdicom reads.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -44,7 +44,7 @@ class Aborting(Exception):  # noqa: N818 - it says what is being done
 class Line:
     """An association as its messages need it. `context`: abstract and transfer syntax of an accepted context ID."""
 
-    key: object
+    key: Hashable
     calling: str
     context: Callable[[int], tuple[str, str] | None]
     longest_pdu: int
@@ -109,7 +109,7 @@ class Stream:
         if self._door.closing.is_set():
             raise Aborting(Violation.STOPPING)
         self._door.mark(self._line.key, busy=True)
-        self._storing = Storing(self._door, self._line.calling, request, self._context)
+        self._storing = Storing(self._door, self._line.key, self._line.calling, request, self._context)
         self._request = request
         if not request.has_data_set:
             self._answer(self._storing, request)

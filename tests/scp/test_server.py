@@ -24,6 +24,7 @@ from pynetdicom.acse import ACSE
 from pynetdicom.presentation import build_context
 
 from scp.limits import Limits
+from scp.presence import being_sent
 from scp.reasons import REASONS, Reason
 from scp.requesting import Endpoint, PeerRefused, associated
 
@@ -251,3 +252,13 @@ def test_what_happened_is_counted(hospital, made, tmp_path):
     counts = hospital.saved()
     assert (counts["associations"], counts["instances"], counts["refused"], counts["echoes"]) == (3, 1, 1, 1)
     assert counts["bytes"] == len(made.dataset_of(part10))
+
+
+def test_a_study_counts_as_being_sent_as_long_as_its_association_is_open(hospital, made):
+    dataset = made.dataset_of(made.object(SOPInstanceUID="1.2.3", StudyInstanceUID="1.2.9"))
+    with made.RawPeer(hospital.port, {1: (made.CT, ExplicitVRLittleEndian)}) as peer:
+        peer.store(dataset, made.store_command())
+        assert peer.status() == 0
+        hospital.saved()
+        assert being_sent(hospital.folder / "counters") == {("site:7", "1.2.9")}
+    made.wait_for(lambda: hospital.saved() and not being_sent(hospital.folder / "counters"))
