@@ -79,8 +79,8 @@ class Receiver:
         try:
             self._counters.save()
             self._presence.save()
-        except OSError:
-            log.exception("could not write the counters")
+        except OSError as error:  # no traceback: without descriptors, there is nothing to make one with
+            log.warning("could not write the counters", error=error.strerror)
 
     def stop(self) -> None:
         """Take no more connections, let objects that are being kept finish briefly, and close the rest."""

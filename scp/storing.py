@@ -122,9 +122,10 @@ class Storing:
             yield
         except Unacceptable as error:
             self._refuse(error)
-        except OSError:
+        except OSError as error:
             self._fail(OUT_OF_RESOURCES)
-            log.exception("could not keep an instance", peer=self._calling, sop_uid=printable(self._request.sop_uid))
+            sop_uid = printable(self._request.sop_uid)
+            log.warning("could not keep an instance", peer=self._calling, sop_uid=sop_uid, error=error.strerror)
         except Exception:  # the edge of the process: pynetdicom would end the association's thread
             self._fail(OUR_FAULT)
             log.exception("an instance was not kept because of an error of ours", peer=self._calling)
@@ -145,8 +146,8 @@ class Storing:
         note = Refusal(origin, sender, str(error), error.status, sop_class, sop_uid, "", datetime.now(UTC))
         try:
             self._door.inbox.refuse(note)
-        except OSError:
-            log.exception("could not note a refusal", peer=self._calling, sop_uid=sop_uid)
+        except OSError as failure:
+            log.warning("could not note a refusal", peer=self._calling, sop_uid=sop_uid, error=failure.strerror)
 
 
 def on_c_echo(event: Event, counters: Counters) -> int:

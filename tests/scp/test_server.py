@@ -7,6 +7,7 @@ import struct
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from pydicom.uid import (
@@ -262,3 +263,24 @@ def test_a_study_counts_as_being_sent_as_long_as_its_association_is_open(hospita
         hospital.saved()
         assert being_sent(hospital.folder / "counters") == {("site:7", "1.2.9")}
     made.wait_for(lambda: hospital.saved() and not being_sent(hospital.folder / "counters"))
+
+
+def test_memory_does_not_grow_with_the_object(tmp_path, made):
+    port = made.free_port()
+    contexts = {1: (made.CT, ExplicitVRLittleEndian)}
+    with made.receiver_process(tmp_path, port) as process, made.RawPeer(port, contexts) as peer:
+        small = made.dataset_of(made.object(SOPInstanceUID="1.2.3", pixels=0))
+        peer.store(small, made.store_command())
+        assert peer.status() == 0
+        before, most, piece = resident(process.pid), 0, bytes(1 << 17)
+        peer.send((1, 3, made.store_command()))
+        peer.send((1, 0, small + b"\xe0\x7f\x10\0OW\0\0" + struct.pack("<L", 2400 << 17)))
+        for number in range(2400):
+            peer.send((1, 2 if number == 2399 else 0, piece))
+            most = max(most, resident(process.pid) - before)
+        assert peer.status() == 0
+        assert max(most, resident(process.pid) - before) < 30e6
+
+
+def resident(pid):
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
