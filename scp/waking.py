@@ -17,7 +17,7 @@ from pynetdicom.association import Association
 
 _T = TypeVar("_T")
 
-WAIT_SECONDS: Final = 0.5
+WAIT_SECONDS: Final = 0.8
 """The longest that a thread waits before it looks at its timers and whether it shall end."""
 _LOOP_SECONDS: Final = 0.0002
 _MOST_STEPS: Final = 16
