@@ -14,8 +14,10 @@ from dicomweb.keeping import FailureReason as StowReason
 from dicomweb.qido import SEARCHES
 from dicomweb.wado import RESOURCES
 from scp import storing
+from scp.command import Answer
 from scp.commitment import COMMITMENT, FAILURES, MOST_REFERENCES, REFUSALS
 from scp.finding import STUDY_ROOT_FIND
+from scp.limits import Limits
 from scp.negotiation import VERIFICATION, Rejection
 from scp.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from scp.reasons import REASONS
@@ -23,7 +25,6 @@ from scp.screen import MAX_DEPTH, MAX_ELEMENTS
 from scp.server import ReceiverSettings
 from scp.statuses import MEANINGS
 from scp.syntaxes import DEFLATED, Encoding, encoding_of
-from scp.transport import Limits
 from sr_reports.document import ENCAPSULATED_PDF
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "conformance-statement.md"
@@ -48,11 +49,20 @@ REJECTIONS: dict[Rejection, tuple[str, str]] = {
     Rejection.CALLED: ("called AE title not recognized", "Correct our AE title in your configuration"),
     Rejection.FULL: ("local limit exceeded", "Try again later, or use fewer associations"),
 }
+
+
+def _said(answer: Answer) -> tuple[int, str]:
+    return answer.status, answer.comment
+
+
 STORE_STATUSES: tuple[tuple[int, str, str], ...] = (
-    (storing.SUCCESS, "The object is on our disk", "It is safe to go on; ask for storage commitment before deleting"),
-    (*storing.NOT_AUTHORISED, "Call the coordinator"),
-    (*storing.OUT_OF_RESOURCES, "Send it again later"),
-    (*storing.OUR_FAULT, "Send it again; call the coordinator if it repeats"),
+    (storing.SUCCESS.status, "The object is on our disk", "Go on; ask for storage commitment before deleting"),
+    (*_said(storing.NOT_AUTHORISED), "Call the coordinator"),
+    (*_said(storing.INVALID_INSTANCE), "Correct the object: its SOP Instance UID"),
+    (*_said(storing.OTHER_CONTEXT), "Correct the sender: the context's abstract syntax is the object's SOP class"),
+    (*_said(storing.NO_DATA_SET), "Correct the sender"),
+    (*_said(storing.OUT_OF_RESOURCES), "Send it again later"),
+    (*_said(storing.OUR_FAULT), "Send it again; call the coordinator if it repeats"),
 )
 REPORTS: tuple[Row, ...] = (
     ("Enhanced SR", "1.2.840.10008.5.1.4.1.1.88.22", "TID 2000 (with TID 1002 and 1003), modality SR"),
@@ -104,13 +114,16 @@ def _policies(settings: Settings) -> Iterator[Row]:
     yield "TCP port", str(dicom.port)
     yield "receiving processes on the port", str(dicom.processes)
     yield "associations at the same time, per process", str(dicom.max_associations)
-    yield "connections at the same time, per process", str(limits.connections)
-    yield "connections at the same time, per address and process", str(limits.connections_per_address)
+    yield "associations at the same time, per address and process", str(limits.associations_per_address)
+    yield "connections without association, per process; beyond it the oldest is ended", str(limits.strangers)
+    yield "connections without association, per address and process", str(limits.strangers_per_address)
+    yield "time from connection to association request, seconds", f"{limits.request_seconds:g}"
     yield "maximum PDU length that we announce, bytes", f"{shipped.max_pdu:,}"
     yield "longest PDU that is read, bytes", f"{limits.pdu_bytes:,}"
-    yield "largest message that is read, bytes", f"{limits.object_bytes:,}"
+    yield "largest object that is read, bytes", f"{dicom.max_object_bytes:,}"
+    yield "largest other message that is read, bytes", f"{limits.message_bytes:,}"
     yield "time for one PDU, seconds", f"{limits.pdu_seconds:g}, and its bytes at {limits.least_bytes_per_second:,}/s"
-    yield "an idle association is aborted after, seconds", f"{shipped.idle_seconds:g}"
+    yield "an idle association is aborted after, seconds", f"{dicom.idle_seconds:g}"
     yield "as a requestor: time for each step, seconds", f"{settings.delivery.timeout:g}"
     yield "asynchronous operations", "not negotiated: one at a time"
     yield "nesting of sequences, at most", str(MAX_DEPTH)

@@ -30,13 +30,14 @@ from scp.commitment import (
     read_request,
 )
 from scp.peers import Peer
-from scp.storing import SUCCESS, Door
+from scp.storing import Door
 from scp.syntaxes import EXPLICIT_BIG, IMPLICIT_LITTLE
 from scp.transactions import Transactions
 from scp.waking import between_messages
 
 log = structlog.get_logger()
 
+_SUCCESS: Final = 0x0000
 _LOOK_EVERY: Final = 0.3
 _EVENT_REPORT_RESPONSE: Final = 0x8100  # Command Field, PS3.7 section E.1
 _NUMBERS = count()
@@ -81,7 +82,7 @@ class Watch:
         answers = said.get("CommandField") == _EVENT_REPORT_RESPONSE
         if not answers or said.get("MessageIDBeingRespondedTo") != self._number:
             return
-        if said.get("Status") != SUCCESS:
+        if said.get("Status") != _SUCCESS:
             log.warning("a peer did not take a storage commitment report", status=said.get("Status"))
             return
         try:
@@ -95,7 +96,7 @@ def on_n_action(event: Event, door: Door, transactions: Transactions) -> tuple[i
     calling = event.assoc.requestor.ae_title
     with door.working(event.assoc):
         try:
-            request = _request(door.find(calling), event)
+            request = _request(door.book.find(calling), event)
             key = transactions.ask(request)
         except RequestRefused as error:
             log.warning("refused a storage commitment request", peer=calling, status=f"{error.why:04X}")
@@ -104,7 +105,7 @@ def on_n_action(event: Event, door: Door, transactions: Transactions) -> tuple[i
             log.exception("could not keep a storage commitment request", peer=calling)
             return _failure(Refused.RESOURCE_LIMITATION), None
         between_messages(event.assoc, Watch(event, key, request, transactions).look)
-        return SUCCESS, None
+        return _SUCCESS, None
 
 
 def _request(peer: Peer | None, event: Event) -> CommitmentRequest:

@@ -51,6 +51,15 @@ class Door:
         with self._lock:
             (self._busy.add if busy else self._busy.discard)(id(association))
 
+    @contextmanager
+    def working(self, association: object) -> Iterator[None]:
+        """Mark an association as busy while a message of another kind is answered."""
+        self.mark(association, busy=True)
+        try:
+            yield
+        finally:
+            self.mark(association, busy=False)
+
 
 class Storing:
     """One object on its way in. Whatever goes wrong becomes the answer; the bytes that still come are let go."""

@@ -19,6 +19,7 @@ _T = TypeVar("_T")
 
 WAIT_SECONDS: Final = 0.8
 """The longest that a thread waits before it looks at its timers and whether it shall end."""
+_STEP_SECONDS: Final = 0.1
 _LOOP_SECONDS: Final = 0.0002
 _MOST_STEPS: Final = 16
 
@@ -73,7 +74,7 @@ class PatientQueue(Queue[_T]):
         """Return an item, after a short wait even if no waiting was asked for."""
         if self.steps:
             self.steps = [step for step in self.steps if not step()]
-        return super().get(True, timeout if block else WAIT_SECONDS)
+        return super().get(True, timeout if block else _STEP_SECONDS if self.steps else WAIT_SECONDS)
 
 
 class AnnouncingQueue(Queue[_T]):
