@@ -16,6 +16,7 @@ from gateway import assets, metrics, openapi
 from gateway.accounts.security import protect
 from gateway.accounts.sessions import viewer
 from gateway.commitment_routes import create_commitments_api
+from gateway.bodies import bodies_of, refuse_early
 from gateway.door import store_target
 from gateway.errors import answer_errors
 from gateway.health import Health
@@ -75,6 +76,8 @@ def assemble(parts: Parts) -> flask.Flask:
     app.json = OrjsonProvider(app)
     app.config["MAX_CONTENT_LENGTH"] = settings.http.max_upload_bytes
     app.config["TRUSTED_HOSTS"] = None
+    bodies = bodies_of(settings)
+    app.before_request(lambda: refuse_early(bodies))
     protect(app, parts.database, settings, parts.secrets)
     answer_errors(app, render_error)
     _add_pages(app, parts)

@@ -1,17 +1,21 @@
-"""The web application on granian: many blocking threads, because a slow upload holds one."""
+"""The web application on granian: its event loop waits for slow clients, our threads work (`gateway.bridge`)."""
 
 from __future__ import annotations
 
-import flask
 from granian.constants import HTTPModes, Interfaces
 from granian.server import Server
 
 from config.settings import Settings, data_folder_of_this_process, tell_children
 from gateway.app import create_app
+from gateway.bodies import bodies_of
+from gateway.bridge import Bridge
 from gateway.installation import open_installation
 from gateway.logs import write_structured_logs
 from gateway.supervisor import die_with_parent
 from gateway.unlocking import unlock
+
+
+MOST_CONNECTIONS = 4096
 
 
 def serve_web(settings: Settings) -> None:
@@ -22,11 +26,10 @@ def serve_web(settings: Settings) -> None:
         "gateway.web:application",
         address=settings.http.host,
         port=settings.http.port,
-        interface=Interfaces.WSGI,
-        http=HTTPModes.auto,
+        interface=Interfaces.ASGI,
+        http=HTTPModes.http1,
         websockets=False,
-        blocking_threads=settings.http.blocking_threads,
-        backlog=1024,
+        backlog=MOST_CONNECTIONS,
         respawn_failed_workers=True,
         respawn_interval=0.5,
         workers_kill_timeout=10,
@@ -35,8 +38,11 @@ def serve_web(settings: Settings) -> None:
     ).serve()
 
 
-def application() -> flask.Flask:
+def application() -> Bridge:
     """Build the application in granian's worker process, which must not outlive its parent."""
     die_with_parent()
     write_structured_logs()
-    return create_app(open_installation(data_folder_of_this_process()))
+    settings = open_installation(data_folder_of_this_process())
+    app = create_app(settings)
+    bodies = bodies_of(settings)
+    return Bridge(app, lambda environ: bodies.admit(app, environ), lambda: None, settings.http.blocking_threads)
