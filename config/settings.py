@@ -120,6 +120,7 @@ class Web(_Section):
 
     assets: str
     session_hours: float = Field(gt=0)
+    idle_hours: float = Field(gt=0)
 
 
 class Settings(BaseSettings):

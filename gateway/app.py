@@ -74,7 +74,6 @@ def assemble(parts: Parts) -> flask.Flask:
     settings = parts.settings
     app = flask.Flask("gateway", static_folder=None)
     app.json = OrjsonProvider(app)
-    app.config["MAX_CONTENT_LENGTH"] = settings.http.max_upload_bytes
     app.config["TRUSTED_HOSTS"] = None
     bodies = bodies_of(settings)
     app.before_request(lambda: refuse_early(bodies))

@@ -93,10 +93,7 @@ def refuse_early(bodies: Bodies) -> None:
     if refused:
         flask.abort(refused)
     if flask.request.method not in {"GET", "HEAD"}:
-        who = viewer()
-        flask.request.max_content_length = bodies.allow(flask.request, who).size
-        if who is None and (flask.request.content_length or 0) > FORM.size:
-            flask.abort(413)
+        flask.request.max_content_length = max(FORM.size, bodies.allow(flask.request, viewer()).size)
 
 
 class TooMany(Exception):

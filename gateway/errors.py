@@ -8,7 +8,7 @@ import flask
 import orjson
 import structlog
 from sqlalchemy.exc import OperationalError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, TooManyRequests
 
 from orthanc.errors import ArchiveUnavailable, NotInArchive
 from sr_reports.errors import InvalidOpinion, Unreportable
@@ -36,13 +36,16 @@ TITLES = {
     403: "You cannot do this",
     404: "Not found",
     405: "Not possible here",
+    408: "It took too long",
     413: "Too large",
     429: "Too many attempts",
     500: "Something went wrong on our side",
 }
 DETAILS = {
+    401: "Sign in, or send a bearer token that has not expired.",
     404: "There is nothing here, or nothing that you may see.",
     405: "This address does not take that kind of request.",
+    408: "What was sent did not arrive in time. Send it again.",
     413: "What was sent is larger than this installation takes.",
     429: "Wait a minute, then try again.",
     500: "The error was noted. Try again; if it comes back, tell your coordinator when it happened.",
@@ -74,7 +77,10 @@ def _http(error: HTTPException, page: Page) -> flask.Response:
     if status < 400:
         return flask.make_response(error.get_response())
     detail = DETAILS.get(status) or error.description or ""
-    return _answer(page, status, TITLES.get(status, error.name), detail)
+    response = _answer(page, status, TITLES.get(status, error.name), detail)
+    if isinstance(error, TooManyRequests):
+        response.headers["Retry-After"] = str(error.retry_after or RETRY_AFTER)
+    return response
 
 
 def _unknown(error: Exception, page: Page) -> flask.Response:

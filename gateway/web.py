@@ -14,7 +14,6 @@ from gateway.logs import write_structured_logs
 from gateway.supervisor import die_with_parent
 from gateway.unlocking import unlock
 
-
 MOST_CONNECTIONS = 4096
 
 

@@ -157,6 +157,35 @@ class ApiToken(Base):
     person: Mapped[Person] = relationship()
 
 
+class WebSession(Base):
+    """One browser in which a person is signed in: signing out, or a new password, takes the row away."""
+
+    __tablename__ = "web_session"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)  # of the secret in the cookie
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    used_at: Mapped[datetime] = mapped_column(default=now, index=True)  # to the minute
+    address: Mapped[str] = mapped_column(String(64), default="")
+    browser: Mapped[str] = mapped_column(String(255), default="")
+    person: Mapped[Person] = relationship()
+
+
+class SignInAttempt(Base):
+    """One attempt to sign in, kept as long as the next ones are judged by it."""
+
+    __tablename__ = "sign_in_attempt"
+    __table_args__ = (
+        Index("ix_sign_in_attempt_account_at", "account", "at"),
+        Index("ix_sign_in_attempt_address_at", "address", "at"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(default=now)
+    account: Mapped[str] = mapped_column(String(64))  # SHA-256 of the e-mail address, which need not be anybody's
+    address: Mapped[str] = mapped_column(String(64))
+    good: Mapped[bool] = mapped_column(default=False)
+
+
 # --- images -------------------------------------------------------------------------------------------------------
 
 
@@ -423,6 +452,26 @@ class AuditLine(Base):
     case_id: Mapped[int | None] = mapped_column(ForeignKey("case.id"), index=True)
     detail: Mapped[str] = mapped_column(Text, default="")
     person: Mapped[Person | None] = relationship()
+
+
+class AccessLine(Base):
+    """Who looked at images of which study over DICOMweb; requests of one kind within a minute are one line.
+
+    `person_id` is None in the line that says that lines were lost.
+    """
+
+    __tablename__ = "access_line"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(default=now, index=True)  # of the first request
+    last_at: Mapped[datetime] = mapped_column(default=now)
+    person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"), index=True)
+    action: Mapped[str] = mapped_column(String(64))
+    study_uid: Mapped[str] = mapped_column(String(64), default="", index=True)
+    series_uid: Mapped[str] = mapped_column(String(64), default="")
+    case_id: Mapped[int | None] = mapped_column(index=True)  # as asked for; there need not be such a case
+    status: Mapped[int]  # HTTP
+    address: Mapped[str] = mapped_column(String(64), default="")
+    requests: Mapped[int] = mapped_column(default=1)
 
 
 class Pulse(Base):

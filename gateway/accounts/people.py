@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from config.errors import Explained
+from gateway.accounts import devices
 from gateway.accounts.sessions import token_digest
 from worklist.models import ApiToken, Person, PersonRole, now
 from worklist.states import Role
@@ -44,10 +46,10 @@ class NewPerson:
 
 
 def add_person(session: Session, new: NewPerson, password: str) -> Person:
-    """Make an account, or bring an existing one up to date (its password too). Raises BadAddress."""
+    """Make an account, or bring an existing one up to date (its password too, as `set_password`). Raises BadAddress."""
     check_address(new.email)
     person = _find(session, new.email) or Person(email=new.email.lower())
-    person.password = PasswordHasher().hash(password)
+    set_password(session, person, password)
     for name in ("display_name", "dicom_name", "title", "organization", "registration_number", "registration_body"):
         setattr(person, name, getattr(new, name))
     person.subspecialties = list(new.subspecialties)
@@ -57,6 +59,28 @@ def add_person(session: Session, new: NewPerson, password: str) -> Person:
     session.add(person)
     session.flush()
     return person
+
+
+def set_password(session: Session, person: Person, password: str) -> None:
+    """Another password signs the person out everywhere and takes their tokens away; the same one changes nothing."""
+    if person.password and _is(person.password, password):
+        return
+    person.password = PasswordHasher().hash(password)
+    if person.id is not None:
+        devices.end_all(session, person)
+
+
+def deactivate(session: Session, person: Person) -> None:
+    """Nobody signs in with this account any more, and whoever has is signed out."""
+    person.active = False
+    devices.end_all(session, person)
+
+
+def _is(hashed: str, password: str) -> bool:
+    try:
+        return PasswordHasher().verify(hashed, password)
+    except (VerificationError, InvalidHashError):
+        return False
 
 
 def check_address(email: str) -> None:

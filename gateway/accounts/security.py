@@ -1,29 +1,30 @@
-"""Sign-in by Flask-Security, on our own `Person` and `PersonRole`."""
+"""Sign-in by Flask-Security, on our own `Person` and `PersonRole`; what a session is worth is for `sessions`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from datetime import timedelta
 from typing import Any
 
 import flask
 from flask.typing import BeforeRequestCallable
+from flask_login import user_logged_in, user_logged_out
 from flask_security.core import Security
 from flask_security.datastore import SQLAlchemySessionUserDatastore
 from flask_wtf.csrf import CSRFProtect
-from limits import parse_many
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 from sqlalchemy.orm import scoped_session
-from werkzeug.exceptions import TooManyRequests
+from werkzeug.exceptions import TooManyRequests, Unauthorized
 
 from config.database import Database
 from config.settings import Settings
-from gateway.accounts.sessions import Sessions, uses_bearer_token
+from gateway.accounts import guessing
+from gateway.accounts.devices import Lifetime
+from gateway.accounts.guessing import Attempt
+from gateway.accounts.sessions import Sessions, uses_bearer_token, viewer
 from gateway.installation import Secrets
 from worklist.models import Person, PersonRole
 
-LOGIN_RATE = "10 per minute; 100 per hour"
+PASSWORDS = frozenset({"security.login", "security.verify"})  # where one is typed
 READS = frozenset({"GET", "HEAD"})
 
 
@@ -32,14 +33,53 @@ def protect(app: flask.Flask, database: Database, settings: Settings, secrets: S
     app.config.update(_configuration(settings, secrets))
     csrf = CSRFProtect()
     csrf.init_app(app)
+    sessions = Sessions(database, lifetime_of(settings))
+    app.extensions["overread-sessions"] = sessions
+    app.before_request(_forget_ended)
     people = scoped_session(database.readers)  # it stays open as long as the request; a writer would lock out the page
     Security(app, SQLAlchemySessionUserDatastore(people, Person, PersonRole))
     app.teardown_appcontext(lambda _error: people.remove())
-    app.extensions["overread-sessions"] = Sessions(database)
-    app.before_request(lambda: None if uses_bearer_token() else csrf.protect())
-    app.before_request(_limit_guessing())
+    app.before_request(lambda: None if _proven_by_token() else csrf.protect())
+    app.before_request(lambda: _limit_guessing(database))
+    _follow_sign_in(app, database, sessions)
     hooks = app.before_request_funcs[None]
     hooks[:] = [_but_for_images(hook) for hook in hooks]
+
+
+def lifetime_of(settings: Settings) -> Lifetime:
+    """How long a session lasts here."""
+    return Lifetime(timedelta(hours=settings.web.session_hours), timedelta(hours=settings.web.idle_hours))
+
+
+def _forget_ended() -> None:
+    """Flask-Security reads the cookie by itself: it must not find somebody whose session has ended."""
+    if "_user_id" in flask.session and not uses_bearer_token() and viewer() is None:
+        flask.session.clear()
+
+
+def _proven_by_token() -> bool:
+    """Whether the request proves itself by a header that no other site can make a browser send.
+
+    A header that proves nothing is no reason to look at anything else. Raises Unauthorized.
+    """
+    if uses_bearer_token() and viewer() is None and flask.request.method not in READS:
+        raise Unauthorized("This token is nobody's, or it has expired. Get another with: overread token EMAIL")
+    return uses_bearer_token()
+
+
+def _follow_sign_in(app: flask.Flask, database: Database, sessions: Sessions) -> None:
+    """A session begins and ends with what Flask-Login says."""
+
+    def begin(_app: flask.Flask, user: Person) -> None:
+        sessions.begin(user.id)
+        with database.writing() as session:
+            guessing.was_good(session, _attempt())
+
+    def end(_app: flask.Flask, **_who: object) -> None:
+        sessions.end()
+
+    user_logged_in.connect(begin, app, weak=False)
+    user_logged_out.connect(end, app, weak=False)
 
 
 def _but_for_images(hook: BeforeRequestCallable) -> BeforeRequestCallable:
@@ -52,18 +92,20 @@ def _but_for_images(hook: BeforeRequestCallable) -> BeforeRequestCallable:
     return unless_images
 
 
-def _limit_guessing() -> Callable[[], None]:
-    """Refuse more attempts to sign in from one address than a person makes; nothing else is counted."""
-    limiter, rates = MovingWindowRateLimiter(MemoryStorage()), parse_many(LOGIN_RATE)
+def _limit_guessing(database: Database) -> None:
+    """Let nobody try more passwords than a person does; nothing else is counted."""
+    if flask.request.method == "POST" and flask.request.endpoint in PASSWORDS:
+        with database.writing() as session:
+            pause = guessing.pause_before(session, _attempt())
+        if pause:
+            raise TooManyRequests(retry_after=math.ceil(pause))
 
-    def check() -> None:
-        request = flask.request
-        if request.method == "POST" and request.endpoint == "security.login":
-            address = request.remote_addr or ""
-            if not all(limiter.hit(rate, "login", address) for rate in rates):
-                raise TooManyRequests
 
-    return check
+def _attempt() -> Attempt:
+    who, request = viewer(), flask.request
+    given = request.get_json(silent=True) if request.is_json else request.form
+    email = given.get("email", "") if isinstance(given, dict) else ""
+    return Attempt(f"person {who.person_id}" if who else str(email), request.remote_addr or "")
 
 
 def _configuration(settings: Settings, secrets: Secrets) -> dict[str, object]:

@@ -6,36 +6,60 @@ the database each time; a right that was taken away is gone after at most `REMEM
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import dataclass, field
 
 import flask
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, selectinload
 
 from config.database import Database
+from gateway.accounts import devices
+from gateway.accounts.devices import Lifetime
 from worklist.access import Viewer, viewer_of
 from worklist.models import ApiToken, Person, now
 
-REMEMBERED = 3.0
+REMEMBERED = 1.0
 BEARER = "Bearer "
+DEVICE = "device"  # in the cookie: which row of web_session it is
 
 
 @dataclass(slots=True)
 class Sessions:
-    """Finds the person behind a request."""
+    """Finds the person behind a request; signs browsers in and out."""
 
     database: Database
+    lifetime: Lifetime
     _known: dict[str, tuple[float, Viewer | None]] = field(default_factory=dict)
 
     def viewer(self) -> Viewer | None:
         """The rights of whoever sends the current request; None when nobody is signed in."""
-        header = flask.request.headers.get("Authorization", "")
-        if header.startswith(BEARER):
+        if uses_bearer_token():
+            header = flask.request.headers["Authorization"]
             return self._remembered("token:" + token_digest(header[len(BEARER) :].strip()))
-        uniquifier = flask.session.get("_user_id")
-        return self._remembered(f"cookie:{uniquifier}") if uniquifier else None
+        secret, person = flask.session.get(DEVICE), flask.session.get("_user_id")
+        return self._remembered(f"cookie:{devices.digest(secret)}:{person}") if secret and person else None
+
+    def begin(self, person_id: int) -> None:
+        """The person of the current request has signed in."""
+        with self.database.writing() as session:
+            devices.sweep(session, self.lifetime)
+            flask.session[DEVICE] = devices.begin(
+                session, person_id, flask.request.remote_addr or "", flask.request.user_agent.string
+            )
+
+    def end(self) -> None:
+        """The current request's browser is signed out, wherever a copy of its cookie may be."""
+        secret = flask.session.pop(DEVICE, None)
+        if secret:
+            with self.database.writing() as session:
+                devices.end(session, devices.digest(secret))
+            self.forget()
+
+    def forget(self) -> None:
+        """Ask the database again from now on."""
+        self._known.clear()
 
     def _remembered(self, key: str) -> Viewer | None:
         until, viewer = self._known.get(key, (0.0, None))
@@ -44,25 +68,37 @@ class Sessions:
         if len(self._known) > 10_000:
             self._known.clear()
         with self.database.reading() as session:
-            person = _person(session, key)
+            person = self._person(session, key)
             viewer = viewer_of(person) if person else None
         self._known[key] = (time.monotonic() + REMEMBERED, viewer)
         return viewer
 
+    def _person(self, session: Session, key: str) -> Person | None:
+        kind, _, value = key.partition(":")
+        query = select(Person).where(Person.active).options(selectinload(Person.roles))
+        if kind == "token":
+            query = query.join(ApiToken).where(ApiToken.sha256 == value, ApiToken.expires_at > now())
+            return session.scalars(query).one_or_none()
+        sha256, _, uniquifier = value.partition(":")
+        row = devices.find(session, sha256, self.lifetime)
+        if row is None:
+            return None
+        if now() - row.used_at > devices.MARKED:
+            self._mark(row.id)
+        mine = query.where(Person.id == row.person_id, Person.fs_uniquifier == uniquifier)
+        return session.scalars(mine).one_or_none()
 
-def _person(session: Session, key: str) -> Person | None:
-    kind, _, value = key.partition(":")
-    query = select(Person).where(Person.active).options(selectinload(Person.roles))
-    if kind == "cookie":
-        query = query.where(Person.fs_uniquifier == value)
-    else:
-        query = query.join(ApiToken).where(ApiToken.sha256 == value, ApiToken.expires_at > now())
-    return session.scalars(query).one_or_none()
+    def _mark(self, row_id: int) -> None:
+        try:
+            with self.database.writing() as session:
+                devices.mark_used(session, row_id)
+        except OperationalError:
+            return  # the database is busy: the next request marks it
 
 
 def token_digest(token: str) -> str:
     """What the database knows of a token."""
-    return hashlib.sha256(token.encode()).hexdigest()
+    return devices.digest(token)
 
 
 def uses_bearer_token() -> bool:
