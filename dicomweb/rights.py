@@ -52,5 +52,14 @@ def current_viewer() -> Viewer:
 
 def _access(viewer: Viewer, response: Response) -> Access:
     action = (request.endpoint or "").rpartition(".")[2]
-    study_uid = str((request.view_args or {}).get("study_uid", ""))
-    return Access(viewer.person_id, action, study_uid if is_uid(study_uid) else "", response.status_code)
+    asked = request.view_args or {}
+    study_uid, series_uid = (str(asked.get(name, "")) for name in ("study_uid", "series_uid"))
+    return Access(
+        person_id=viewer.person_id,
+        action=action,
+        study_uid=study_uid if is_uid(study_uid) else "",
+        series_uid=series_uid if is_uid(series_uid) else "",
+        case_id=asked.get("case_id"),
+        status=response.status_code,
+        address=request.remote_addr or "",
+    )

@@ -17,12 +17,15 @@ from worklist.access import Viewer
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One finished request, for the audit trail: who asked what of which study, and what the answer was."""
+    """One answered request, for the audit trail: who asked what of which study, from where, and with what outcome."""
 
     person_id: int
     action: str
     study_uid: str
+    series_uid: str
+    case_id: int | None  # where the address names one
     status: int
+    address: str
 
 
 def _no_audit(_: Access) -> None:

@@ -110,6 +110,33 @@ def people(data: Data) -> None:
     Console().print(table)
 
 
+@person.command("password")
+def change_password(
+    email: Annotated[str, typer.Argument(help="E-mail address of the person.")],
+    data: Data,
+    password: Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True)],
+) -> None:
+    """Give a person another password; they are signed out everywhere, and their tokens end."""
+    from gateway.accounts.people import person_by_email, set_password
+
+    with transaction(data) as session:
+        set_password(session, person_by_email(session, email), password)
+    typer.echo(f"{email} signs in with the new password from now on.")
+
+
+@person.command("deactivate")
+def deactivate_person(
+    email: Annotated[str, typer.Argument(help="E-mail address of the person.")],
+    data: Data,
+) -> None:
+    """Let a person not sign in any more; they are signed out everywhere, and their tokens end."""
+    from gateway.accounts.people import deactivate, person_by_email
+
+    with transaction(data) as session:
+        deactivate(session, person_by_email(session, email))
+    typer.echo(f"{email} cannot sign in any more.")
+
+
 @site.command("add")
 def add_site(
     code: Annotated[str, typer.Argument(help="Short code, e.g. ST_MARY.")],

@@ -13,6 +13,7 @@ import dicomweb.blueprint
 import dicomweb.services
 from config.settings import Settings
 from gateway import assets, metrics, openapi
+from gateway.access_log import AccessLog
 from gateway.accounts.security import protect
 from gateway.accounts.sessions import viewer
 from gateway.commitment_routes import create_commitments_api
@@ -20,7 +21,8 @@ from gateway.bodies import bodies_of, refuse_early
 from gateway.door import store_target
 from gateway.errors import answer_errors
 from gateway.health import Health
-from gateway.origin import origin_of_request
+from gateway.input import check_input
+from gateway.origin import origin_of_request, path_of
 from gateway.parts import Parts, build_parts
 from gateway.portal.errors import render_error
 from gateway.portal.pages import create_portal
@@ -74,13 +76,14 @@ def assemble(parts: Parts) -> flask.Flask:
     settings = parts.settings
     app = flask.Flask("gateway", static_folder=None)
     app.json = OrjsonProvider(app)
-    app.config["TRUSTED_HOSTS"] = None
     bodies = bodies_of(settings)
     app.before_request(lambda: refuse_early(bodies))
     protect(app, parts.database, settings, parts.secrets)
+    check_input(app)
     answer_errors(app, render_error)
     _add_pages(app, parts)
-    app.register_blueprint(dicomweb.blueprint.create_blueprint(_dicomweb(parts)))
+    access_log = app.extensions["overread-access-log"] = AccessLog(parts.database)
+    app.register_blueprint(dicomweb.blueprint.create_blueprint(_dicomweb(parts, access_log)))
     health = Health(settings, parts.database, parts.archive, parts.inbox, parts.sender)
     app.register_blueprint(metrics.create_blueprint(health, parts.folders.counters))
     app.register_blueprint(openapi.create_blueprint())
@@ -115,7 +118,7 @@ def _read_opinion(body: dict[str, Any]) -> dict[str, Any]:
     return dict(Opinion.from_json(body).to_json())
 
 
-def _dicomweb(parts: Parts) -> dicomweb.services.Services:
+def _dicomweb(parts: Parts, access_log: AccessLog) -> dicomweb.services.Services:
     return dicomweb.services.Services(
         viewer=viewer,
         database=parts.database,
@@ -124,10 +127,14 @@ def _dicomweb(parts: Parts) -> dicomweb.services.Services:
         base_url=lambda: origin_of_request(parts.settings) + "/dicom-web",
         store_target=store_target(parts.inbox),
         spool=parts.folders.uploads,
+        audit=access_log.note,
     )
 
 
 def _add_headers(response: flask.Response) -> flask.Response:
+    """Also: nobody is sent to another server, whatever the Host header of the request said."""
+    if response.location:
+        response.location = path_of(response.location)
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     return response

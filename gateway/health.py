@@ -5,14 +5,13 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from threading import Lock
 
 import structlog
 from sqlalchemy import func, select, text
-from sqlalchemy.exc import SQLAlchemyError
 
 from config.database import Database
 from config.settings import Settings
@@ -29,6 +28,22 @@ QUIET_WORKER = timedelta(seconds=15)
 LEAST_FREE = 1 << 30
 LONG_WAIT = timedelta(minutes=30)
 INGEST = "worker: ingest"
+PATIENCE = 3.0  # seconds for all parts together: whoever asks is never kept longer
+
+# What is said of a part that fails; why it does is in the log, for /health is open to all.
+FAILING = {
+    "receiver": "Does not answer a C-ECHO. See the logs of the receivers.",
+    "inbox": "Cannot be read. See the log of the web application.",
+    "disk": "Cannot be looked at. See the log of the web application.",
+    "database": "Does not answer. See the log of the web application.",
+    "worker": "Whether it works cannot be seen, because the database does not answer.",
+    "ingest": "Whether it goes on cannot be seen. See the log of the web application.",
+    "kept entries": "Cannot be counted, because the database does not answer.",
+    "archive": "Does not answer. See the log of the archive.",
+}
+
+class NotWell(Exception):
+    """A part does not work; the message says what to do, and nothing that is not for everybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +66,23 @@ class Health:
     archive: Archive
     inbox: Inbox
     sender: Sender
+    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(len(FAILING), "health"))
+    _asked: dict[str, Future[str]] = field(default_factory=dict)  # a question may outlive our patience
     _lock: Lock = field(default_factory=Lock)
     _until: float = 0.0
     _last: tuple[Check, ...] = ()
 
     def checks(self) -> tuple[Check, ...]:
-        """Every part, freshly asked or as it answered a moment ago."""
-        with self._lock:
+        """Every part, freshly asked or as it answered a moment ago; nobody waits while another asks."""
+        if time.monotonic() < self._until or not self._lock.acquire(blocking=not self._last):
+            return self._last
+        try:
             if time.monotonic() >= self._until:
                 self._last = self._ask()
                 self._until = time.monotonic() + REMEMBERED
             return self._last
+        finally:
+            self._lock.release()
 
     def _ask(self) -> tuple[Check, ...]:
         questions: tuple[tuple[str, Callable[[], str], bool], ...] = (
@@ -74,8 +95,16 @@ class Health:
             ("kept entries", self._kept, False),
             ("archive", self._archive, False),
         )
-        with ThreadPoolExecutor(len(questions)) as pool:
-            return _blaming_the_archive(tuple(pool.map(lambda each: _check(*each), questions)))
+        for part, question, _ in questions:
+            if part not in self._asked:
+                self._asked[part] = self._pool.submit(question)
+        wait(self._asked.values(), PATIENCE)
+        return _blaming_the_archive(tuple(self._answer(part, vital) for part, _, vital in questions))
+
+    def _answer(self, part: str, vital: bool) -> Check:  # noqa: FBT001
+        if not self._asked[part].done():
+            return Check(part, False, f"Did not answer within {PATIENCE:.0f} seconds.", vital)
+        return _check(part, self._asked.pop(part), vital)
 
     def _receiver(self) -> str:
         dicom = self.settings.dicom
@@ -91,7 +120,7 @@ class Health:
     def _disk(self) -> str:
         free = shutil.disk_usage(self.settings.data).free
         if free < LEAST_FREE:
-            raise RuntimeError(f"Only {free >> 20} MB are free in {self.settings.data}; make room.")
+            raise NotWell(f"Only {free >> 20} MB are free in the data folder; make room.")
         return f"{free >> 30} GB free"
 
     def _database(self) -> str:
@@ -103,9 +132,9 @@ class Health:
         with self.database.reading() as session:
             pulses = session.scalars(select(Pulse).where(Pulse.part.startswith("worker: "))).all()
         late = [pulse.part for pulse in pulses if now() - pulse.at > QUIET_WORKER]
-        failing = [f"{pulse.part} ({pulse.detail})" for pulse in pulses if not pulse.ok]
+        failing = [pulse.part for pulse in pulses if not pulse.ok]
         if not pulses or late:
-            raise RuntimeError("No sign of life from " + (", ".join(late) or "any worker") + "; see the log.")
+            raise NotWell("No sign of life from " + (", ".join(late) or "any worker") + "; see the log.")
         return "working" if not failing else "working, with trouble: " + "; ".join(failing)
 
     def _ingest(self) -> str:
@@ -113,10 +142,10 @@ class Health:
         with self.database.reading() as session:
             pulse = session.get(Pulse, INGEST)
         if pulse is not None and not pulse.ok:
-            raise RuntimeError(f"What was received is not carried on. {pulse.detail}")
+            raise NotWell("What was received is not carried on; see Oversight and the log of the worker.")
         oldest = self.inbox.backlog().oldest_at
         if oldest is not None and now() - oldest > LONG_WAIT:
-            raise RuntimeError(f"Something has waited for the archive since {oldest:%d %B %H:%M} UTC; see Oversight.")
+            raise NotWell(f"Something has waited for the archive since {oldest:%d %B %H:%M} UTC; see Oversight.")
         return "carried on as it comes"
 
     def _kept(self) -> str:
@@ -125,7 +154,7 @@ class Health:
         with self.database.reading() as session:
             count = session.scalar(unusable)
         if count:
-            raise RuntimeError(f"{count} received objects cannot be read from our own disk; see Oversight.")
+            raise NotWell(f"{count} received objects cannot be read from our own disk; see Oversight.")
         return "all can be read"
 
     def _archive(self) -> str:
@@ -139,11 +168,11 @@ def _blaming_the_archive(checks: tuple[Check, ...]) -> tuple[Check, ...]:
     return tuple(replace(check, vital=check.vital and not (away and check.part == "ingest")) for check in checks)
 
 
-def _check(part: str, question: Callable[[], str], vital: bool) -> Check:  # noqa: FBT001
+def _check(part: str, asked: Future[str], vital: bool) -> Check:  # noqa: FBT001
     try:
-        return Check(part, True, question(), vital)
-    except SQLAlchemyError:
-        log.exception("a check of the database failed", part=part)
-        return Check(part, False, "The database did not answer; the log of the web part says more.", vital)
-    except Exception as error:  # noqa: BLE001  # whatever it is, this part does not work, and its words say why
-        return Check(part, False, str(error) or type(error).__name__, vital)
+        return Check(part, True, asked.result(), vital)
+    except NotWell as error:
+        return Check(part, False, str(error), vital)
+    except Exception as error:  # noqa: BLE001  # whatever it is, this part does not work
+        log.warning("a part does not work", part=part, error=type(error).__name__, reason=str(error))
+        return Check(part, False, FAILING[part], vital)

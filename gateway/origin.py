@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import flask
 
 from config.settings import Settings
@@ -15,3 +17,9 @@ def origin_of_request(settings: Settings) -> str:
     port = settings.http.port
     loopback = {f"{name}:{port}": f"http://{name}:{port}" for name in ("127.0.0.1", "localhost")}
     return settings.public_url if settings.http.public_url else loopback.get(flask.request.host, settings.public_url)
+
+
+def path_of(location: str) -> str:
+    """The part of an address that is below the server, so that following it leads nowhere else."""
+    path = urlsplit(location)._replace(scheme="", netloc="").geturl()
+    return "/" + path.lstrip("/\\")

@@ -43,5 +43,5 @@ def application() -> Bridge:
     write_structured_logs()
     settings = open_installation(data_folder_of_this_process())
     app = create_app(settings)
-    bodies = bodies_of(settings)
-    return Bridge(app, lambda environ: bodies.admit(app, environ), lambda: None, settings.http.blocking_threads)
+    bodies, access_log = bodies_of(settings), app.extensions["overread-access-log"]
+    return Bridge(app, lambda environ: bodies.admit(app, environ), access_log.stop, settings.http.blocking_threads)
