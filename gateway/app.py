@@ -53,12 +53,12 @@ HEADERS = {
 
 
 class OrjsonProvider(JSONProvider):
-    """JSON by orjson: fast, UTF-8, moments as ISO 8601."""
+    """JSON by orjson: fast, UTF-8, moments as ISO 8601; it refuses what is nested too deep instead of running out."""
 
     def dumps(self, obj: Any, **kwargs: Any) -> str:
         """Write compact JSON."""
         del kwargs
-        return orjson.dumps(obj).decode()
+        return orjson.dumps(obj, default=str).decode()
 
     def loads(self, s: str | bytes, **kwargs: Any) -> Any:
         """Read JSON."""
@@ -75,10 +75,10 @@ def assemble(parts: Parts) -> flask.Flask:
     """Build the application out of given parts."""
     settings = parts.settings
     app = flask.Flask("gateway", static_folder=None)
-    app.json = OrjsonProvider(app)
     bodies = bodies_of(settings)
     app.before_request(lambda: refuse_early(bodies))
     protect(app, parts.database, settings, parts.secrets)
+    app.json = OrjsonProvider(app)  # after protect, in which Flask-Security puts its own
     check_input(app)
     answer_errors(app, render_error)
     _add_pages(app, parts)

@@ -88,10 +88,10 @@ class Bridge:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _request(self, environ: Environ, receive: Receive, send: Send) -> None:
-        if not has_body(environ):
+        admission = await self._in_thread(partial(self.admit, dict(environ))) if has_body(environ) else None
+        if admission is None or not admission.allowance.size:
             await self._answer(environ, send)
             return
-        admission = await self._in_thread(partial(self.admit, dict(environ)))
         try:
             with self._places.one(admission):
                 environ["wsgi.input"] = await self._body(environ, admission, receive)
@@ -106,8 +106,6 @@ class Bridge:
 
     async def _body(self, environ: Environ, admission: Admission, receive: Receive) -> BinaryIO:
         allowance = admission.allowance
-        if not allowance.size:
-            return BytesIO()
         if int(str(environ.get("CONTENT_LENGTH") or 0)) > allowance.size:
             raise NotRead(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         if allowance.streams:

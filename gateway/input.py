@@ -15,7 +15,7 @@ LARGEST_ID = 2**31 - 1  # of an INTEGER column
 class RowId(IntegerConverter):
     """The id of a row; a number that no row can have is no address (404)."""
 
-    regex = r"\d{1,10}"
+    regex = r"[0-9]{1,10}"
 
     def __init__(self, url_map: Map) -> None:
         super().__init__(url_map, max=LARGEST_ID)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from granian.constants import HTTPModes, Interfaces
+from granian.log import LogLevels
 from granian.server import Server
 
 from config.settings import Settings, data_folder_of_this_process, tell_children
@@ -34,6 +35,7 @@ def serve_web(settings: Settings) -> None:
         workers_kill_timeout=10,
         factory=True,
         log_access=False,
+        log_level=LogLevels.warning,  # whoever breaks off a connection would write a line
     ).serve()
 
 
