@@ -7,20 +7,17 @@ import os
 import resource
 import socket
 import sys
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sqlalchemy.exc import OperationalError
-
-from config.database import connect
+from config.errors import Explained
 from config.settings import ConfigurationError, Settings, environment, load_settings
 from gateway import assets
-from gateway.demo import add_demo_people
 from gateway.installation import Folders, read_secrets, remember_start
 from gateway.readiness import ready_file
 from gateway.sealed_files import seal_what_is_plain
-from gateway.sites import write_peer_book
 from gateway.supervisor import (
     Part,
     StartFailed,
@@ -33,8 +30,6 @@ from gateway.unlocking import unlock
 from gateway.worker import NICENESS
 from orthanc import server as orthanc_server
 from orthanc.errors import ArchiveUnavailable
-from worklist import schema
-from worklist.routing import load_rules
 
 STOPS = {"receiver": 0, "demo": 0, "web": 1, "worker": 1, "orthanc": 2}
 
@@ -61,7 +56,7 @@ def run(start: Start) -> None:
         folders.forget_uploads()
         settings, managed = _choose_archive(settings, folders)
         _check(settings)
-        _prepare(settings, folders)
+        in_child(lambda: _prepare(settings, folders))
         supervisor = Supervisor(folders.log, to_stderr)
         supervisor.listen_to_signals()
         _start(settings, folders, supervisor, managed)
@@ -88,7 +83,6 @@ def _check(settings: Settings) -> None:
     require_free_port(settings.dicom.host, settings.dicom.port, "--dicom")
     if settings.http.port == settings.dicom.port:
         raise ConfigurationError("--http and --dicom need two different ports.")
-    load_rules(settings.routing_file)
     try:
         assets.require(settings.assets)
     except assets.AssetsMissing as error:
@@ -96,6 +90,15 @@ def _check(settings: Settings) -> None:
 
 
 def _prepare(settings: Settings, folders: Folders) -> None:
+    from sqlalchemy.exc import OperationalError
+
+    from config.database import connect
+    from gateway.demo import add_demo_people
+    from gateway.sites import write_peer_book
+    from worklist import schema
+    from worklist.routing import load_rules
+
+    load_rules(settings.routing_file)
     remember_start(settings)
     for stale in folders.run_folder.glob("*.ready"):
         stale.unlink()
@@ -109,6 +112,35 @@ def _prepare(settings: Settings, folders: Folders) -> None:
         raise StartFailed(f"The database does not answer: {error.orig}") from error
     finally:
         database.close()
+
+
+def in_child(work: Callable[[], None]) -> None:
+    """Do it in a process of its own, which takes the libraries that it needs with it: the supervisor stays small.
+
+    Raises StartFailed with the sentence of what went wrong there; any other error is fatal there, and said.
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os._exit(_told(work, writing))
+    os.close(writing)
+    with os.fdopen(reading) as told:
+        sentence = told.read()
+    _, status = os.waitpid(child, 0)
+    if status:
+        raise StartFailed(sentence or "The installation could not be prepared.")
+
+
+def _told(work: Callable[[], None], writing: int) -> int:
+    try:
+        work()
+    except Explained as error:
+        os.write(writing, str(error).encode())
+        return 1
+    except BaseException:  # noqa: BLE001  # the edge of a process
+        traceback.print_exc()
+        return 1
+    return 0
 
 
 def _start(settings: Settings, folders: Folders, supervisor: Supervisor, managed: int) -> None:

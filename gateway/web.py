@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server import Server
 
 from config.settings import Settings, data_folder_of_this_process, tell_children
-from gateway.app import create_app
-from gateway.bodies import bodies_of
-from gateway.bridge import Bridge
 from gateway.installation import open_installation
 from gateway.logs import write_structured_logs
 from gateway.supervisor import die_with_parent
 from gateway.unlocking import unlock
+
+if TYPE_CHECKING:
+    from gateway.bridge import Bridge
 
 MOST_CONNECTIONS = 4096
 
@@ -40,7 +42,14 @@ def serve_web(settings: Settings) -> None:
 
 
 def application() -> Bridge:
-    """Build the application in granian's worker process, which must not outlive its parent."""
+    """Build the application in granian's worker process, which must not outlive its parent.
+
+    What it is made of is loaded here, so that the parent, which only watches, stays small.
+    """
+    from gateway.app import create_app
+    from gateway.bodies import bodies_of
+    from gateway.bridge import Bridge
+
     die_with_parent()
     write_structured_logs()
     settings = open_installation(data_folder_of_this_process())

@@ -16,10 +16,12 @@ import time
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from orthanc.archive import Archive
 from orthanc.errors import ArchiveUnavailable
+
+if TYPE_CHECKING:
+    from orthanc.archive import Archive
 
 USERNAME = "overread"
 BINARY_PLACES = (Path("/usr/sbin/Orthanc"), Path("/usr/local/sbin/Orthanc"), Path("/opt/orthanc/bin/Orthanc"))
@@ -83,6 +85,8 @@ def command(configuration: Path) -> Command:
 def wait_until_ready(url: str, username: str, password: str, deadline: float) -> None:
     """Return when Orthanc answers at `url`. Raises ArchiveUnavailable if it does not within `deadline` seconds."""
     end = time.monotonic() + deadline
+    from orthanc.archive import Archive  # it is large, and the supervisor can do without
+
     archive = Archive(url, username, password, connections=1, timeout=max(1.0, deadline))
     try:
         while not _answers(archive, last_try=time.monotonic() >= end):
