@@ -6,7 +6,7 @@ from alembic import op
 import worklist.models
 
 revision = 'e1fb18af4f2f'
-down_revision = '894bbcb4fc2e'
+down_revision = 'c0a1e7e5d101'
 branch_labels = None
 depends_on = None
 
