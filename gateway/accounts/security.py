@@ -71,9 +71,9 @@ def _follow_sign_in(app: flask.Flask, database: Database, sessions: Sessions) ->
     """A session begins and ends with what Flask-Login says."""
 
     def begin(_app: flask.Flask, user: Person) -> None:
-        sessions.begin(user.id)
         with database.writing() as session:
-            guessing.was_good(session, _attempt())
+            guessing.was_good(session, Attempt(user.email, flask.request.remote_addr or ""))
+        sessions.begin(user.id)
 
     def end(_app: flask.Flask, **_who: object) -> None:
         sessions.end()

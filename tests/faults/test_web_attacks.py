@@ -72,6 +72,25 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def prepare(folder: Path, tables: Path, port: int, archive: int) -> tuple[Path, Database, str]:
+    """A data folder with one person in it, its database, and the person's token."""
+    assets = folder / "assets"
+    (assets / "ohif").mkdir(parents=True)
+    (assets / "web").mkdir()
+    (assets / "ohif" / "index.html").write_text("<html></html>")
+    with (assets / "ohif" / "large.bin").open("wb") as large:
+        large.truncate(LARGE)
+    given = {"web": {"assets": str(assets)}, "archive": {"url": f"http://127.0.0.1:{archive}"}}
+    settings = load_settings(folder / "data", None, http={"port": port}, **given)
+    Folders(settings.data).make()
+    shutil.copy(tables, settings.data / "overread.db")
+    remember_start(settings)
+    database = connect(settings.database_url)
+    with database.writing() as session:
+        add_person(session, NewPerson(EMAIL, "Nora", (Role.PATIENT, Role.COORDINATOR)), PASSWORD)
+        return settings.data, database, issue_token(session, EMAIL)
+
+
 @pytest.fixture(scope="module")
 def served(
     tmp_path_factory: pytest.TempPathFactory,
@@ -79,30 +98,14 @@ def served(
     free_port: Callable[[], int],
     wait_for: Callable[..., None],
 ) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("served")
-    assets = folder / "assets"
-    (assets / "ohif").mkdir(parents=True)
-    (assets / "web").mkdir()
-    (assets / "ohif" / "index.html").write_text("<html></html>")
-    with (assets / "ohif" / "large.bin").open("wb") as large:
-        large.truncate(LARGE)
-    port = free_port()
-    settings = load_settings(folder / "data", None, http={"port": port}, web={"assets": str(assets)},
-                             archive={"url": f"http://127.0.0.1:{free_port()}"})  # fmt: skip
-    Folders(settings.data).make()
-    shutil.copy(migrated_sqlite, settings.data / "overread.db")
-    remember_start(settings)
-    database = connect(settings.database_url)
-    with database.writing() as session:
-        add_person(session, NewPerson(EMAIL, "Nora", (Role.PATIENT, Role.COORDINATOR)), PASSWORD)
-        token = issue_token(session, EMAIL)
-    command = [sys.executable, "-m", "gateway", "serve", "web", "--data", str(settings.data)]
+    folder, port = tmp_path_factory.mktemp("served"), free_port()
+    data, database, token = prepare(folder, migrated_sqlite, port, free_port())
+    command = [sys.executable, "-m", "gateway", "serve", "web", "--data", str(data)]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=die_with_parent)
-    made = Served(port, database, process, token)
     try:
         wait_for(lambda: listens(port), 30)
-        yield made
+        yield Served(port, database, process, token)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(20)
@@ -110,7 +113,8 @@ def served(
 
 
 def test_slow_senders_of_the_sign_in_form_stop_nobody_else_and_are_told_to_go(served: Served) -> None:
-    head = "POST /login HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 99\r\n\r\na"
+    form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 99"
+    head = f"POST /login HTTP/1.1\r\nHost: a\r\n{form}\r\n\r\na"
     with ExitStack() as open_ones:
         slow = [open_ones.enter_context(served.begin(head)) for _ in range(MORE_THAN_THREADS)]
         assert served.ask("GET", "/login")[0] == 200

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from config.settings import load_settings
-from gateway.accounts.people import NewPerson, NoSuchPerson, add_person, issue_token
+from gateway.accounts.people import NewPerson, NoSuchPerson, add_person, deactivate, issue_token, set_password
 from gateway.accounts.security import _configuration
 from gateway.accounts.sessions import token_digest
 from worklist.access import viewer_of
@@ -181,3 +181,41 @@ def test_pages_of_an_https_address_have_a_cookie_bound_to_it(web) -> None:
     public = load_settings(web.parts.settings.data, None, http={"public_url": "https://overread.example"})
     made = _configuration(public, web.parts.secrets)
     assert (made["SESSION_COOKIE_NAME"], made["SESSION_COOKIE_SECURE"]) == ("__Host-overread", True)
+
+
+@pytest.mark.parametrize("how", ["another password", "deactivated"])
+def test_another_password_or_a_closed_account_ends_every_session_and_token(web, browser, nora, how: str) -> None:
+    sign_in(browser)
+    token = web.token(nora)
+    assert signed_in(browser)
+    with web.database.writing() as session:
+        person = session.get_one(Person, nora.person_id)
+        if how == "deactivated":
+            deactivate(session, person)
+        else:
+            set_password(session, person, "another battery")
+    web.app.extensions["overread-sessions"].forget()  # what it does by itself within a second
+    assert not signed_in(browser)
+    assert web.app.test_client().get("/api/v1/cases", headers=bearer(token)).status_code == 401
+
+
+def test_the_same_password_again_signs_nobody_out(web, browser, nora) -> None:
+    sign_in(browser)
+    with web.database.writing() as session:
+        set_password(session, session.get_one(Person, nora.person_id), PASSWORD)
+    web.app.extensions["overread-sessions"].forget()
+    assert signed_in(browser)
+
+
+def test_an_account_that_many_addresses_guess_at_is_slow_for_strangers_and_open_where_its_owner_was_before(
+    web, nora
+) -> None:
+    def attempt(address: str, password: str) -> int:
+        client = web.app.test_client()
+        form = {"email": EMAIL, "password": password, "csrf_token": csrf_of(client)}
+        return client.post("/login", data=form, environ_base={"REMOTE_ADDR": address}).status_code
+
+    assert attempt("10.0.0.1", PASSWORD) == 302
+    assert [attempt(f"10.1.0.{number}", "guess") for number in range(20)] == [200] * 20
+    assert attempt("10.1.0.99", PASSWORD) == 429
+    assert attempt("10.0.0.1", PASSWORD) == 302
