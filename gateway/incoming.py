@@ -52,7 +52,7 @@ def _content(message: MutableMapping[str, object]) -> tuple[bytes, bool]:
 class Incoming(io.RawIOBase):
     """A large body, read by a thread; the event loop waits for the network.
 
-    `read` raises ClientDisconnected when the body breaks off, or comes more slowly than the least rate.
+    Reading raises ClientDisconnected when the body breaks off, or comes more slowly than the least rate.
     """
 
     def __init__(self, receive: Receive, allowance: Allowance, loop: asyncio.AbstractEventLoop) -> None:
@@ -65,16 +65,15 @@ class Incoming(io.RawIOBase):
         """It is there to be read."""
         return True
 
-    def read(self, size: int = -1, /) -> bytes:
-        """Up to `size` bytes, fewer only at the end; all that is left if it is negative."""
-        if size < 0:
-            return b"".join(iter(lambda: self.read(LARGEST_READ), b""))
-        wanted = min(size, LARGEST_READ)
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # what io calls it with
+        """Fill the buffer as far as possible; nothing means the end."""
+        wanted = min(len(buffer), LARGEST_READ)
         if self._more and len(self._kept) < wanted:
             asyncio.run_coroutine_threadsafe(self._fill(wanted), self._loop).result()
-        taken = bytes(self._kept[:wanted])
-        del self._kept[:wanted]
-        return taken
+        taken = self._kept[:wanted]
+        buffer[: len(taken)] = taken
+        del self._kept[: len(taken)]
+        return len(taken)
 
     async def _fill(self, wanted: int) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
 import shutil
 import signal
@@ -12,11 +13,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from pydicom import dcmwrite
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
 from config.database import Database, connect
 from config.settings import load_settings
@@ -180,6 +185,33 @@ def test_health_says_nothing_of_what_went_wrong_inside(served: Served) -> None:
     status, _, body = served.ask("GET", "/health")
     assert status == 503
     assert not re.search(rb"SELECT|sqlite|Error|refused|Connection|/tmp", body), body
+
+
+def image_file(pixels: int) -> bytes:
+    image = Dataset()
+    image.SOPClassUID, image.SOPInstanceUID = SecondaryCaptureImageStorage, generate_uid()
+    image.StudyInstanceUID, image.SeriesInstanceUID = generate_uid(), generate_uid()
+    image.PixelData = bytes(pixels)
+    image["PixelData"].VR = "OW"
+    image.file_meta = FileMetaDataset()
+    image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    image.file_meta.MediaStorageSOPClassUID = image.SOPClassUID
+    image.file_meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID
+    out = BytesIO()
+    dcmwrite(out, image, enforce_file_format=True)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("pixels", [100, 5_000_000])
+def test_an_upload_that_comes_piece_by_piece_arrives_whole(served: Served, pixels: int) -> None:
+    """It went to the inbox empty once; what is cut is refused by its lengths."""
+    bearer = f"Bearer {served.token}"
+    made = served.ask(
+        "POST", "/api/v1/cases", b'{"reason": "x"}', Authorization=bearer, Content_Type="application/json"
+    )
+    path = f"/cases/{json.loads(made[2])['id']}/files?name=a.dcm"
+    status, _, said = served.ask("POST", path, image_file(pixels), Authorization=bearer)
+    assert (status, json.loads(said)["verdicts"][0]["outcome"]) == (200, "stored")
 
 
 def signed_in_cookie(served: Served) -> str:
