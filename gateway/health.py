@@ -42,6 +42,7 @@ FAILING = {
     "archive": "Does not answer. See the log of the archive.",
 }
 
+
 class NotWell(Exception):
     """A part does not work; the message says what to do, and nothing that is not for everybody."""
 
