@@ -16,8 +16,8 @@ from gateway import assets, metrics, openapi
 from gateway.access_log import AccessLog
 from gateway.accounts.security import protect
 from gateway.accounts.sessions import viewer
-from gateway.commitment_routes import create_commitments_api
 from gateway.bodies import bodies_of, refuse_early
+from gateway.commitment_routes import create_commitments_api
 from gateway.door import store_target
 from gateway.errors import answer_errors
 from gateway.health import Health

@@ -31,7 +31,6 @@ from gateway.supervisor import die_with_parent
 from worklist.models import AccessLine
 from worklist.states import Role
 
-pytestmark = pytest.mark.faults
 EMAIL, PASSWORD = "nora@test.example", "correct horse battery"
 MORE_THAN_THREADS = 120
 LARGE = 32 << 20
