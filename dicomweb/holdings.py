@@ -1,4 +1,6 @@
-"""The instances of a study, series or instance that this person may see. Nothing else of a row leaves here.
+"""The instances of a study, series or instance that are in sight. Nothing else of a row leaves here.
+
+Which of the origins of a study is meant, `worklist.access.sees_study` decides; nothing here mixes two of them.
 
 An absent study, a foreign one, a series of another study: all of them are the same `not_found()`.
 """
@@ -14,13 +16,13 @@ from sqlalchemy.orm import Session
 
 from dicomweb.problems import not_found
 from orthanc.cache import Archived
-from worklist.access import Viewer, sees_study
+from worklist.access import Sight, sees_study
 from worklist.models import Instance, Series, Study
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One instance that this person may see; `series_row` and `series_version` say which state of the series."""
+    """One instance in sight; `series_row` and `series_version` say which state of the series."""
 
     series_row: int
     series_version: int
@@ -38,46 +40,50 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class HeldSeries:
-    """The rows of one series that this person may see: one, or more if it came from several origins."""
+    """One series in sight."""
 
-    study_uid: str
     series_uid: str
-    states: tuple[tuple[int, int], ...]
-    """Row and version of each, rows ascending: changes whenever an instance comes or goes."""
+    row: int
+    version: int
+
+    @property
+    def state(self) -> tuple[int, int]:
+        """Changes whenever an instance comes or goes."""
+        return self.row, self.version
 
 
 def held_series(
-    connection: Connection, viewer: Viewer, study_uid: str, series_uid: str | None = None
+    connection: Connection, sight: Sight, study_uid: str, series_uid: str | None = None
 ) -> list[HeldSeries]:
-    """Return the visible series of a path, in their order; raise `not_found()` if there are none."""
+    """Return the series of a path, in their order; raise `not_found()` if there are none."""
     given = {"study_uid": study_uid} | ({"series_uid": series_uid} if series_uid is not None else {})
-    states: dict[str, list[tuple[int, int]]] = {}
-    for uid, row, version in connection.execute(_visible_series(viewer, of_one=series_uid is not None), given):
-        states.setdefault(uid, []).append((row, version))
-    if not states:
+    rows = connection.execute(_series_in_sight(sight, of_one=series_uid is not None), given)
+    found = [HeldSeries(uid, row, version) for uid, row, version in rows]
+    if not found:
         raise not_found()
-    return [HeldSeries(study_uid, uid, tuple(sorted(rows))) for uid, rows in states.items()]
+    return found
 
 
-def held_instances(connection: Connection, viewer: Viewer, study_uid: str, series_uid: str | None = None) -> list[Held]:
-    """Return the visible instances below a path, in series and instance order; raise `not_found()` if there are none.
+def studies_in_sight(session: Session, sight: Sight) -> set[tuple[str, str]]:
+    """Return origin and Study Instance UID of each study."""
+    return {
+        (origin, uid) for origin, uid in session.execute(select(Study.origin, Study.study_uid).where(sees_study(sight)))
+    }
 
-    An instance that came from two origins is there once, as the first of its rows.
-    """
+
+def held_instances(connection: Connection, sight: Sight, study_uid: str, series_uid: str | None = None) -> list[Held]:
+    """Return the instances below a path, in series and instance order; raise `not_found()` if there are none."""
     chosen = (
         _instances()
-        .where(Study.study_uid == study_uid, sees_study(viewer))
+        .where(Study.study_uid == study_uid, sees_study(sight))
         .order_by(Series.number.asc().nulls_last(), Series.series_uid, Instance.number.asc().nulls_last(), Instance.id)
     )
     if series_uid is not None:
         chosen = chosen.where(Series.series_uid == series_uid)
-    once: dict[tuple[str, str], Held] = {}
-    for row in connection.execute(chosen):
-        held = Held(*tuple(row))
-        once.setdefault((held.series_uid, held.sop_uid), held)
-    if not once:
+    found = [Held(*tuple(row)) for row in connection.execute(chosen)]
+    if not found:
         raise not_found()
-    return list(once.values())
+    return found
 
 
 def instances_of_row(connection: Connection, series_row: int) -> dict[str, Held]:
@@ -93,13 +99,13 @@ def archived_instances(session: Session, series_row: int) -> list[Archived]:
 
 
 @lru_cache(maxsize=512)
-def _visible_series(viewer: Viewer, *, of_one: bool) -> Select[str, int, int]:
-    """Build the question of every request, once for each set of rights: building it costs more than asking it."""
+def _series_in_sight(sight: Sight, *, of_one: bool) -> Select[str, int, int]:
+    """Build the question of every request, once for each sight: building it costs more than asking it."""
     chosen = (
         select(Series.series_uid, Series.id, Series.version)
         .join(Study, Series.study_id == Study.id)
-        .where(Study.study_uid == bindparam("study_uid"), sees_study(viewer))
-        .order_by(Series.number.asc().nulls_last(), Series.series_uid, Series.id)
+        .where(Study.study_uid == bindparam("study_uid"), sees_study(sight))
+        .order_by(Series.number.asc().nulls_last(), Series.series_uid)
     )
     return chosen.where(Series.series_uid == bindparam("series_uid")) if of_one else chosen
 

@@ -53,9 +53,11 @@ Keep = Callable[[BinaryIO], Kept]
 Raises NotKept (never again) or OSError (try again); nothing is kept then.
 """
 
-StoreTarget = Callable[[Viewer, str], Keep | None]
+Takes = Callable[[str, str], bool]
+"""Whether the request is for instances of this origin and Study Instance UID."""
+
+StoreTarget = Callable[[Viewer, Takes], Keep | None]
 """Where this person's instances are kept; None if they may not send any.
 
-The UID is of the study that the request names, "" if it names none; where it names one, the returned callable must
-raise NotKept(OTHER_STUDY) for an instance of another study.
+The returned callable must raise NotKept(OTHER_STUDY) for an instance that the request does not take.
 """

@@ -18,7 +18,8 @@ from dicomweb.accept import Offer
 from dicomweb.attributes import Level
 from dicomweb.json_model import result
 from dicomweb.parameters import parse_search
-from dicomweb.rights import current_viewer
+from dicomweb.rights import current_root, current_sight, require_case
+from dicomweb.roots import add_route
 from dicomweb.searching import Page, Scope, search_rows
 from dicomweb.services import Services
 from dicomweb.target import negotiate
@@ -50,17 +51,18 @@ SEARCHES: Final = (
 def add_search_routes(blueprint: Blueprint, services: Services) -> None:
     """Let all of it be searched."""
     for route in SEARCHES:
-        view = partial(_answer, services, route)
-        blueprint.add_url_rule(route.rule, route.endpoint, view, methods=["GET"])
+        add_route(blueprint, route.rule, route.endpoint, partial(_answer, services, route), "GET")
 
 
 def _answer(services: Services, route: SearchRoute, study_uid: str = "", series_uid: str = "") -> Response:
-    """Search, within the rights of whoever asks; nothing found is an empty list (CP-2473)."""
+    """Search what is in sight; nothing found is an empty list (CP-2473), below a case that they may not see a 404."""
     offer = negotiate(*JSON_OFFERS)
     search = parse_search(request.args, route.level)
-    url = services.base_url()
+    url = current_root(services)
     with services.database.reading() as session:
-        page = search_rows(session, current_viewer(), search, Scope(study_uid, series_uid), url)
+        page = search_rows(session, current_sight(), search, Scope(study_uid, series_uid), url)
+        if not page.found:
+            require_case(session)
     body = orjson.dumps([result(found, search, route.known) for found in page.found])
     response = Response(body, HTTPStatus.OK, content_type=offer.media_type)
     for words in (*search.warnings, *_said_of_rest(page)):

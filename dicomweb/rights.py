@@ -1,16 +1,20 @@
 """Before every request: who asks, and is every UID of the path one. After it: headers, and a line for the audit.
 
-Which studies this person may see is decided in SQL, by `worklist.access.sees_study`, wherever rows are looked up.
+Which studies are in sight is decided in SQL, by `worklist.access.sees_study`, wherever rows are looked up.
 """
 
 from __future__ import annotations
 
 from flask import Blueprint, Response, g, request
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from dicomweb.problems import bad_request, unauthorized
+from dicomweb.problems import bad_request, not_found, unauthorized
+from dicomweb.roots import CASE, case_id_of, root_url
 from dicomweb.services import Access, Services
 from dicomweb.uids import is_uid
-from worklist.access import Viewer
+from worklist.access import Sight, sees_case
+from worklist.models import Case
 
 UID_ARGUMENTS = frozenset({"study_uid", "series_uid", "sop_uid"})
 
@@ -25,12 +29,16 @@ HEADERS = (
 def guard(blueprint: Blueprint, services: Services) -> None:
     """Put the checks in front of every route of the blueprint."""
 
+    @blueprint.url_value_preprocessor
+    def take_case(_: str | None, values: dict[str, str] | None) -> None:
+        g.dicomweb_case = (values or {}).pop(CASE, None)
+
     @blueprint.before_request
     def check() -> None:
         viewer = services.viewer()
         if viewer is None:
             raise unauthorized()
-        g.dicomweb_viewer = viewer
+        g.dicomweb_sight = Sight(viewer, _case_id())
         for name, value in (request.view_args or {}).items():
             if name in UID_ARGUMENTS and not is_uid(value):
                 raise bad_request("The path has something that is no UID where one must be.")
@@ -38,28 +46,53 @@ def guard(blueprint: Blueprint, services: Services) -> None:
     @blueprint.after_request
     def finish(response: Response) -> Response:
         response.headers.extend(HEADERS)
-        viewer: Viewer | None = g.get("dicomweb_viewer")
-        if viewer is not None:
-            services.audit(_access(viewer, response))
+        sight: Sight | None = g.get("dicomweb_sight")
+        if sight is not None:
+            services.audit(_access(sight, response))
         return response
 
 
-def current_viewer() -> Viewer:
-    """Who makes this request; there is always somebody, because `guard` saw to it."""
-    viewer: Viewer = g.dicomweb_viewer
-    return viewer
+def current_sight() -> Sight:
+    """Who makes this request, of which case; there is always somebody, because `guard` saw to it."""
+    sight: Sight = g.dicomweb_sight
+    return sight
 
 
-def _access(viewer: Viewer, response: Response) -> Access:
+def current_root(services: Services) -> str:
+    """Return the public URL of the root that was asked: what an answer points to stays below it."""
+    return root_url(services.base_url(), current_sight().case_id)
+
+
+def require_case(session: Session) -> None:
+    """Raise `not_found()` if the path names a case that this person may not see, or none."""
+    sight = current_sight()
+    if sight.case_id is None:
+        return
+    seen = select(Case.id).where(Case.id == sight.case_id, sees_case(sight.viewer))
+    if session.scalar(seen) is None:
+        raise not_found()
+
+
+def _case_id() -> int | None:
+    text: str | None = g.dicomweb_case
+    if text is None:
+        return None
+    case_id = case_id_of(text)
+    if case_id is None:
+        raise not_found()
+    return case_id
+
+
+def _access(sight: Sight, response: Response) -> Access:
     action = (request.endpoint or "").rpartition(".")[2]
     asked = request.view_args or {}
     study_uid, series_uid = (str(asked.get(name, "")) for name in ("study_uid", "series_uid"))
     return Access(
-        person_id=viewer.person_id,
+        person_id=sight.viewer.person_id,
         action=action,
         study_uid=study_uid if is_uid(study_uid) else "",
         series_uid=series_uid if is_uid(series_uid) else "",
-        case_id=asked.get("case_id"),
+        case_id=sight.case_id,
         status=response.status_code,
         address=request.remote_addr or "",
     )

@@ -6,6 +6,7 @@ https://dicom.nema.org/medical/dicom/current/output/chtml/part18/sect_10.5.html
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -15,10 +16,12 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from dicomweb.accept import MULTIPART, Offer, media_type_of
-from dicomweb.keeping import FailureReason, Keep, Kept, NotKept
-from dicomweb.problems import RETRY_SECONDS, Problem, bad_request
+from dicomweb.holdings import studies_in_sight
+from dicomweb.keeping import FailureReason, Keep, Kept, NotKept, Takes
+from dicomweb.problems import RETRY_SECONDS, Problem, bad_request, not_found
 from dicomweb.received import BadBody, Part, TooLarge, read_parts
-from dicomweb.rights import current_viewer
+from dicomweb.rights import current_root, current_sight, require_case
+from dicomweb.roots import add_route
 from dicomweb.services import Services
 from dicomweb.target import negotiate
 
@@ -60,13 +63,8 @@ class StoreResult:
 def add_store_routes(blueprint: Blueprint, services: Services) -> None:
     """Both targets of table 10.5-1."""
 
-    @blueprint.post("/studies")
-    def store_instances() -> Response:
-        return _answer(services, "")
-
-    @blueprint.post("/studies/<study_uid>")
-    def store_study_instances(study_uid: str) -> Response:
-        return _answer(services, study_uid)
+    add_route(blueprint, "/studies", "store_instances", partial(_answer, services), "POST")
+    add_route(blueprint, "/studies/<study_uid>", "store_study_instances", partial(_answer, services), "POST")
 
 
 def store(services: Services, keep: Keep, boundary: str) -> StoreResult:
@@ -92,18 +90,31 @@ def _kept(part: Part, keep: Keep) -> Kept:
     return keep(part.content)
 
 
-def _answer(services: Services, study_uid: str) -> Response:
+def _answer(services: Services, study_uid: str = "") -> Response:
     offer = negotiate(*JSON_OFFERS)
-    keep = services.store_target(current_viewer(), study_uid)
+    keep = services.store_target(current_sight().viewer, _takes(services, study_uid))
     if keep is None:
         raise Problem(HTTPStatus.FORBIDDEN, "You may not store instances here.")
     result = store(services, keep, _boundary())
-    body = orjson.dumps(_dataset(result, services.base_url()))
+    body = orjson.dumps(_dataset(result, current_root(services)))
     response = Response(body, result.status, content_type=offer.media_type)
     response.headers["Cache-Control"] = "private, no-store"
     if result.status is HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_SECONDS)
     return response
+
+
+def _takes(services: Services, study_uid: str) -> Takes:
+    """What the path takes: instances of the study that it names, and below a case only of the studies of this case."""
+    if current_sight().case_id is None:
+        return lambda _, uid: study_uid in {"", uid}
+    with services.database.reading() as session:
+        require_case(session)
+        of_case = studies_in_sight(session, current_sight())
+    wanted = {(origin, uid) for origin, uid in of_case if study_uid in {"", uid}}
+    if study_uid and not wanted:
+        raise not_found()
+    return lambda origin, uid: (origin, uid) in wanted
 
 
 def _boundary() -> str:

@@ -12,7 +12,7 @@ from dicomweb.accept import Offer, accepted, choose
 from dicomweb.holdings import Held, HeldSeries, held_instances, held_series, instances_of_row
 from dicomweb.known import KnownSeries
 from dicomweb.problems import not_found
-from dicomweb.rights import current_viewer
+from dicomweb.rights import current_sight
 from dicomweb.services import Services
 
 
@@ -29,21 +29,20 @@ class Target:
 
 def held(services: Services, target: Target) -> list[Held]:
     """Return the instances that it names; the 404 of somebody who may not see them is that of what does not exist."""
-    viewer = current_viewer()
+    sight = current_sight()
     with services.database.engine.connect() as connection:
         if target.series_uid is None or target.sop_uid is None:
-            return held_instances(connection, viewer, target.study_uid, target.series_uid)
-        (series,) = held_series(connection, viewer, target.study_uid, target.series_uid)
+            return held_instances(connection, sight, target.study_uid, target.series_uid)
+        (series,) = held_series(connection, sight, target.study_uid, target.series_uid)
         return [_instance(services.known, connection, series, target.sop_uid)]
 
 
 def _instance(known: KnownSeries, connection: Connection, series: HeldSeries, sop_uid: str) -> Held:
-    """Find one instance of a visible series, in the first of its rows that has it."""
-    for row, version in series.states:
-        found = known.instances((row, version), partial(instances_of_row, connection, row)).get(sop_uid)
-        if found is not None:
-            return found
-    raise not_found()
+    """Find one instance of a visible series."""
+    found = known.instances(series.state, partial(instances_of_row, connection, series.row)).get(sop_uid)
+    if found is None:
+        raise not_found()
+    return found
 
 
 def negotiate(*offers: Offer) -> Offer:

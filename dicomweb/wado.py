@@ -14,6 +14,7 @@ from flask import Blueprint, Response
 from dicomweb.metadata import metadata
 from dicomweb.rendering import rendered, rendered_frame, thumbnail
 from dicomweb.retrieving import bulk, files, frames
+from dicomweb.roots import add_route
 from dicomweb.services import Services
 from dicomweb.target import Target
 
@@ -55,7 +56,7 @@ RESOURCES: Final = (
 def add_retrieve_routes(blueprint: Blueprint, services: Services) -> None:
     """Let all of it be retrieved."""
     for resource in RESOURCES:
-        blueprint.add_url_rule(resource.rule, resource.endpoint, _view(services, resource), methods=["GET"])
+        add_route(blueprint, resource.rule, resource.endpoint, _view(services, resource), "GET")
 
 
 def _view(services: Services, resource: Resource) -> Callable[..., Response]:

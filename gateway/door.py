@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import BinaryIO
 
-from dicomweb.keeping import FailureReason, Keep, Kept, NotKept
+from dicomweb.keeping import FailureReason, Keep, Kept, NotKept, StoreTarget, Takes
 from scp.arrival import UPLOAD, Arrival
 from scp.inbox import Inbox
 from scp.part10 import NotDicom, split_part10
@@ -59,26 +58,26 @@ def put(inbox: Inbox, looked: Looked, origin: str) -> None:
     inbox.put(arrival, looked.dataset)
 
 
-def store_target(inbox: Inbox) -> Callable[[Viewer, str], Keep | None]:
+def store_target(inbox: Inbox) -> StoreTarget:
     """Where STOW-RS puts what somebody sends: a person of a site sends for that site, nobody else sends here."""
 
-    def target(who: Viewer, study_uid: str) -> Keep | None:
+    def target(who: Viewer, takes: Takes) -> Keep | None:
         if Role.SITE not in who.roles or who.site_id is None:
             return None
         origin = f"site:{who.site_id}"
-        return lambda file: _keep(inbox, file, origin, study_uid)
+        return lambda file: _keep(inbox, file, origin, takes)
 
     return target
 
 
-def _keep(inbox: Inbox, file: BinaryIO, origin: str, study_uid: str) -> Kept:
+def _keep(inbox: Inbox, file: BinaryIO, origin: str, takes: Takes) -> Kept:
     try:
         looked = looked_at(file)
         one = looked.identity
-        if study_uid and one.study_uid != study_uid:
+        if not takes(origin, one.study_uid):
             raise NotKept(
                 FailureReason.OTHER_STUDY,
-                "The instance belongs to another study than the request names.",
+                "The instance belongs to another study than the request is for.",
                 sop_class_uid=one.sop_class_uid,
                 sop_uid=one.sop_uid,
             )

@@ -6,13 +6,16 @@ A right to images follows from a case alone (`case_study`), never from knowing a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
-from sqlalchemy import ColumnElement, and_, exists, false, or_, select, true
+from sqlalchemy import ColumnElement, and_, exists, false, not_, or_, select, true, tuple_
+from sqlalchemy.orm import aliased
 
 from worklist.models import Case, CaseStudy, Person, Study
 from worklist.states import CaseState, Role
 
 OVERSEERS = frozenset({Role.COORDINATOR, Role.ADMIN})
+OF_A_SITE = "site:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,14 @@ class Viewer:
     def oversees(self) -> bool:
         """Whether this person sees every case."""
         return bool(self.roles & OVERSEERS)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What somebody looks at: every study that they may see or, with a case, the studies of this case alone."""
+
+    viewer: Viewer
+    case_id: int | None = None
 
 
 def viewer_of(person: Person) -> Viewer:
@@ -51,9 +62,28 @@ def sees_case(viewer: Viewer) -> ColumnElement[bool]:
     return or_(*grounds)
 
 
-def sees_study(viewer: Viewer) -> ColumnElement[bool]:
-    """The WHERE clause over `Study` for what this person may see: the studies of the cases that they may see."""
-    if viewer.oversees:
+@lru_cache(maxsize=512)  # building it costs more than asking it
+def sees_study(sight: Sight) -> ColumnElement[bool]:
+    """The WHERE clause over `Study` for what is in sight: of each Study Instance UID exactly one row, whole.
+
+    One UID may be the study of several origins (a hospital's push, a patient's upload under the same UIDs). They are
+    never mixed. Of the rows in sight, a site's goes before a patient's upload, then the smallest `id` goes first:
+    whoever writes a hospital's UIDs into other pixels does not get them before the eyes of the hospital's reader.
+    """
+    better = aliased(Study)
+    first = tuple_(_uploaded(better), better.id) < tuple_(_uploaded(Study), Study.id)
+    hidden = exists().where(better.study_uid == Study.study_uid, first, _in_sight(sight, better))
+    return and_(_in_sight(sight, Study), not_(hidden))
+
+
+def _uploaded(study: type[Study]) -> ColumnElement[bool]:
+    return not_(study.origin.startswith(OF_A_SITE))
+
+
+def _in_sight(sight: Sight, study: type[Study]) -> ColumnElement[bool]:
+    seen = select(CaseStudy.study_id).join(Case, Case.id == CaseStudy.case_id).where(sees_case(sight.viewer))
+    if sight.case_id is not None:
+        return study.id.in_(seen.where(Case.id == sight.case_id))  # few: the database begins with them
+    if sight.viewer.oversees:
         return true()
-    of_my_cases = select(CaseStudy.study_id).join(Case, Case.id == CaseStudy.case_id)
-    return exists(of_my_cases.where(CaseStudy.study_id == Study.id, sees_case(viewer)))
+    return exists(seen.where(CaseStudy.study_id == study.id).correlate(study))

@@ -193,10 +193,13 @@ class Study(Base):
     """One study of one origin, with what its instances say of patient and examination."""
 
     __tablename__ = "study"
-    __table_args__ = (Index("uq_study_origin_study_uid", "origin", "study_uid", unique=True),)
+    __table_args__ = (
+        Index("uq_study_origin_study_uid", "origin", "study_uid", unique=True),
+        Index("ix_study_study_uid_origin", "study_uid", "origin"),  # which of its origins: read from the index alone
+    )
     id: Mapped[int] = mapped_column(primary_key=True)
     origin: Mapped[str] = mapped_column(String(32))
-    study_uid: Mapped[str] = mapped_column(String(64), index=True)
+    study_uid: Mapped[str] = mapped_column(String(64))
     patient_id: Mapped[str] = mapped_column(default="")
     issuer: Mapped[str] = mapped_column(default="")  # Issuer of Patient ID (0010,0021)
     patient_name: Mapped[str] = mapped_column(default="")

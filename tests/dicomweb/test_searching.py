@@ -15,7 +15,7 @@ from dicomweb.json_model import result
 from dicomweb.parameters import parse_search
 from dicomweb.problems import Problem
 from dicomweb.searching import Page, Scope, search_rows
-from worklist.access import Viewer
+from worklist.access import Sight, Viewer
 from worklist.models import Case, CaseStudy, Instance, Series, Study
 from worklist.states import CaseState, Role
 
@@ -80,7 +80,7 @@ def search(
     scope: Scope | None = None,
 ) -> Page:
     with database.reading() as session:
-        return search_rows(session, viewer, parse_search(MultiDict(query), level), scope or Scope(), BASE)
+        return search_rows(session, Sight(viewer), parse_search(MultiDict(query), level), scope or Scope(), BASE)
 
 
 def uids(page: Page) -> list[str]:
@@ -226,7 +226,7 @@ def written(
 ) -> dict[str, Any]:
     asked = parse_search(MultiDict(query), level)
     with database.reading() as session:
-        page = search_rows(session, COORDINATOR, asked, scope, BASE)
+        page = search_rows(session, Sight(COORDINATOR), asked, scope, BASE)
         return result(page.found[0], asked, known)
 
 

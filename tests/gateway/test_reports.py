@@ -15,7 +15,7 @@ from sqlalchemy import select
 from gateway.delivery import Delivering, _prove
 from gateway.sites import Receiver, put_site
 from scp.sender import Sender
-from worklist.access import sees_study
+from worklist.access import Sight, sees_study
 from worklist.models import Case, Delivery, Report, ReportFile, Series, Site, Study, now
 from worklist.routes import Invalid
 from worklist.states import CaseState, DeliveryState, ReportState
@@ -294,4 +294,4 @@ def test_the_report_is_seen_by_whoever_sees_the_study(world, signed, people) -> 
     world.publishing().step()
     with world.database.reading() as session:
         owner = people.hospital(session.query(Case).one().site_id)
-        assert session.scalars(select(Study).where(sees_study(owner))).one().series[-1].ours
+        assert session.scalars(select(Study).where(sees_study(Sight(owner)))).one().series[-1].ours
