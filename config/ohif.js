@@ -1,11 +1,23 @@
 // OHIF's configuration, served as /ohif/app-config.js. One data source: ours, on the same origin, with the session's cookie.
 // Left out on purpose: dicomjson, dicomwebproxy and dangerouslyUseDynamicConfig, which load whatever a URL says.
+//
+// A page that names a case (/ohif/viewer?StudyInstanceUIDs=…&case=7) asks below that case's root and for nothing else
+// (docs/adr/0005); what is no number becomes case 0, of which there is none, and never a part of an address.
+const dicomWebRoot = (() => {
+  const cases = new URLSearchParams(window.location.search).getAll('case');
+  const caseId = cases.length === 1 && /^[1-9][0-9]{0,8}$/.test(cases[0]) ? cases[0] : '0';
+  return cases.length ? `/dicom-web/cases/${caseId}` : '/dicom-web';
+})();
+
 window.config = {
   routerBasename: '/ohif/',
   showStudyList: false,
   extensions: [],
   modes: [],
-  customizationService: { 'ohif.tours': { $set: [] } }, // no guided tour over the images
+  customizationService: {
+    'ohif.tours': { $set: [] }, // no guided tour over the images
+    'ohif.preserveCustomizationKeys': { $set: ['case'] }, // OHIF's own links stay with the case
+  },
   investigationalUseDialog: { option: 'never' },
   showWarningMessageForCrossOrigin: false,
   showCPUFallbackMessage: true,
@@ -30,9 +42,9 @@ window.config = {
       configuration: {
         friendlyName: 'Overread',
         name: 'overread',
-        qidoRoot: '/dicom-web',
-        wadoRoot: '/dicom-web',
-        wadoUriRoot: '/dicom-web',
+        qidoRoot: dicomWebRoot,
+        wadoRoot: dicomWebRoot,
+        wadoUriRoot: dicomWebRoot,
         qidoSupportsIncludeField: true,
         supportsFuzzyMatching: false,
         supportsWildcard: true,

@@ -1,4 +1,4 @@
-"""The DICOMweb front as one Flask blueprint under /dicom-web."""
+"""The DICOMweb front as one Flask blueprint under /dicom-web, with every route below each of its roots."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from flask import Blueprint
 from dicomweb.problems import answer_problems
 from dicomweb.qido import add_search_routes
 from dicomweb.rights import guard
+from dicomweb.roots import URL_PREFIX
 from dicomweb.services import Services
 from dicomweb.stow import add_store_routes
 from dicomweb.wado import add_retrieve_routes
-
-URL_PREFIX = "/dicom-web"
 
 
 def create_blueprint(services: Services) -> Blueprint:

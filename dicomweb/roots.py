@@ -12,6 +12,7 @@ from typing import Final
 
 from flask import Blueprint, Response
 
+URL_PREFIX: Final = "/dicom-web"
 CASE: Final = "case_id"
 ROOTS: Final = ("", f"/cases/<{CASE}>")
 

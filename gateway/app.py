@@ -10,6 +10,7 @@ from flask.json.provider import JSONProvider
 from sqlalchemy.orm import Session
 
 import dicomweb.blueprint
+import dicomweb.roots
 import dicomweb.services
 from config.settings import Settings
 from gateway import assets, metrics, openapi
@@ -124,7 +125,7 @@ def _dicomweb(parts: Parts, access_log: AccessLog) -> dicomweb.services.Services
         database=parts.database,
         cache=parts.cache,
         decoder=parts.decoder,
-        base_url=lambda: origin_of_request(parts.settings) + "/dicom-web",
+        base_url=lambda: origin_of_request(parts.settings) + dicomweb.roots.URL_PREFIX,
         store_target=store_target(parts.inbox),
         spool=parts.folders.uploads,
         audit=access_log.note,

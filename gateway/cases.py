@@ -6,7 +6,10 @@ from datetime import timedelta
 
 import structlog
 
+from dicomweb.baked import bake_case
+from dicomweb.roots import URL_PREFIX
 from gateway.parts import Parts
+from orthanc.errors import ArchiveError, Unreadable
 from scp.presence import being_sent
 from worklist.models import now
 from worklist.settling import Waiting, settle, something_to_settle
@@ -34,4 +37,13 @@ def settle_complete_studies(parts: Parts) -> bool:
         opened = settle(session, waiting, parts.routing.route)
     for case_id in opened:
         log.info("case ready", case=case_id)
+        _bake(parts, case_id)
     return False
+
+
+def _bake(parts: Parts, case_id: int) -> None:
+    """Have the viewer's answers ready for whoever opens the case first; what cannot be made now is made for them."""
+    try:
+        bake_case(parts.cache, parts.database, case_id, parts.settings.public_url + URL_PREFIX)
+    except (ArchiveError, Unreadable) as error:
+        log.warning("metadata not ready ahead", case=case_id, reason=str(error))

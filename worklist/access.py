@@ -72,8 +72,8 @@ def sees_study(sight: Sight) -> ColumnElement[bool]:
     """
     better = aliased(Study)
     first = tuple_(_uploaded(better), better.id) < tuple_(_uploaded(Study), Study.id)
-    hidden = exists().where(better.study_uid == Study.study_uid, first, _in_sight(sight, better))
-    return and_(_in_sight(sight, Study), not_(hidden))
+    hidden = select(better.id).where(better.study_uid == Study.study_uid, first, _in_sight(sight, better))
+    return and_(_in_sight(sight, Study), not_(exists(hidden)))
 
 
 def _uploaded(study: type[Study]) -> ColumnElement[bool]:

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gateway.portal.case_lines import CaseLine, case_line
+from gateway.portal.elsewhere import elsewhere
 from gateway.portal.reading import answers_of
 from gateway.portal.remarks import remarks_for_patient, remarks_in_words
 from gateway.portal.reports import moving, report_views
@@ -92,6 +93,7 @@ def _told(services: PortalServices, session: Session, case: Case, who: Viewer) -
     holds = case.reader_id == who.person_id
     return {
         **_about(case, who, counts),
+        "elsewhere": elsewhere(session, case, who),
         "holds": holds,
         "writing": holds and case.state is CaseState.CLAIMED,
         "answers": answers_of(case),
@@ -118,7 +120,7 @@ def _about(case: Case, who: Viewer, counts: Counts) -> dict[str, object]:
     return {
         "case": case,
         "line": line,
-        "viewer_link": viewer_link(line.studies),
+        "viewer_link": viewer_link(case.id, line.studies),
         "other_names": other_names(case),
         "remarks": (remarks_for_patient(case),) if case.patient_id == who.person_id else remarks_in_words(case),
         "added_later": case.images_added_at is not None and case.state not in UPLOADING,

@@ -131,7 +131,7 @@ def other_names(case: Case) -> tuple[str, ...]:
     return names if len(names) > 1 else ()
 
 
-def viewer_link(studies: Sequence[StudyView]) -> str:
-    """Where OHIF opens all studies of a case; "" when there is nothing to open."""
+def viewer_link(case_id: int, studies: Sequence[StudyView]) -> str:
+    """Where OHIF opens all studies of a case, and nothing but what belongs to it; "" when there is nothing to open."""
     uids = [("StudyInstanceUIDs", study.study_uid) for study in studies if study.images]
-    return f"{VIEWER}?{urlencode(uids)}" if uids else ""
+    return f"{VIEWER}?{urlencode([*uids, ('case', case_id)])}" if uids else ""

@@ -153,11 +153,11 @@ class World:
             timeout=60,
         )
 
-    def client(self, who: str = "neuro") -> DICOMwebClient:
-        """A DICOMweb client of somebody."""
+    def client(self, who: str = "neuro", root: str = "") -> DICOMwebClient:
+        """A DICOMweb client of somebody, of one of the roots."""
         session = requests.Session()
         session.headers["Authorization"] = f"Bearer {who}"
-        return DICOMwebClient(self.url, session=session)
+        return DICOMwebClient(f"{self.url}{root}", session=session)
 
 
 @contextmanager

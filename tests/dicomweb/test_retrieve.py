@@ -145,24 +145,6 @@ def test_a_late_instance_is_in_the_metadata_of_the_next_request(world):
     assert (after.status_code, len(after.json())) == (200, 2)
 
 
-def test_a_series_from_two_origins_is_one_for_who_sees_both(world):
-    study, series = generate_uid(), generate_uid()
-    common, mine, theirs = (
-        world.instance("CT_small.dcm", study, series, InstanceNumber=number) for number in (2, 1, 3)
-    )
-    world.study(common, mine)
-    world.study(common, theirs, subspecialty="thoracic")
-    path = f"/studies/{study}/series/{series}/metadata"
-
-    def numbers(who):
-        return [one["00200013"]["Value"][0] for one in world.get(path, who).json()]
-
-    assert (numbers("neuro"), numbers("chest"), numbers("coordinator")) == ([1, 2], [2, 3], [1, 2, 3])
-    got = world.get(f"/studies/{study}", "coordinator", Accept=AS_STORED)
-    assert [got.content.count(one.part10) for one in (common, mine, theirs)] == [1, 1, 1]
-    assert world.get(theirs.path, "neuro").status_code == 404
-
-
 @pytest.mark.parametrize("accept", ["application/xml", "text/html", 'multipart/related; type="application/dicom"'])
 def test_metadata_that_cannot_be_made_are_406(world, accept):
     sent = world.instance("CT_small.dcm", generate_uid())

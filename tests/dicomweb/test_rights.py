@@ -29,7 +29,17 @@ def filled(rule, sent, **other):
     }
     for name, value in values.items():
         rule = rule.replace(name, value)
-    return rule
+    return rule.replace("<case_id>", str(other.get("case", 1)))
+
+
+NO_CASES = ("999999", "0", "007", "-1", "1.5", "x", "\u0661", "1" * 9, "9" * 30, "1%00", "1%20", "1,2")
+
+
+def below_case(world, sent):
+    """The root of the case to which an instance's study belongs."""
+    with world.database.reading() as session:
+        links = session.query(CaseStudy).join(Study, Study.id == CaseStudy.study_id)
+        return f"/cases/{links.filter(Study.study_uid == sent.study_uid).one().case_id}"
 
 
 def said(response):
@@ -45,9 +55,17 @@ def sent(world):
     return made
 
 
+@pytest.fixture(scope="module")
+def another(world):
+    made = world.instance("CT_small.dcm", generate_uid())
+    world.study(made)
+    return made
+
+
 def test_the_routes_walked_here_are_all_there_are(world):
+    everything = {*WADO_RULES, *QIDO_RULES, "/studies", "/studies/<study_uid>"}
     assert {rule.rule.removeprefix("/dicom-web") for rule in world.rules} == {
-        *WADO_RULES, *QIDO_RULES, "/studies", "/studies/<study_uid>",
+        *everything, *(f"/cases/<case_id>{rule}" for rule in everything),
     }  # fmt: skip
 
 
@@ -75,6 +93,61 @@ def test_foreign_and_absent_are_the_same(world, sent, rule, method):
         assert foreign == said(world.get(filled(rule, sent, series=absent), "neuro", method))
     if "<sop_uid>" in rule:
         assert foreign == said(world.get(filled(rule, sent, sop=absent), "neuro", method))
+
+
+@pytest.mark.parametrize("rule", WADO_RULES)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_below_a_case_foreign_and_absent_are_the_same(world, sent, rule, method):
+    root, path = below_case(world, sent), filled(rule, sent)
+    mine = world.get(f"{root}{path}", "neuro", method)
+    assert mine.status_code == 200
+    foreign = said(world.get(f"{root}{path}", "chest", method, If_None_Match=mine.headers["ETag"]))
+    assert foreign[0] == 404
+    for who in ("chest", "patient", "hospital"):
+        assert foreign == said(world.get(f"{root}{path}", who, method))
+    for none in NO_CASES:
+        assert foreign == said(world.get(f"/cases/{none}{path}", "neuro", method)), none
+    absent = generate_uid()
+    assert foreign == said(world.get(f"{root}{filled(rule, sent, study=absent)}", "neuro", method))
+    if "<series_uid>" in rule:
+        assert foreign == said(world.get(f"{root}{filled(rule, sent, series=absent)}", "neuro", method))
+    if "<sop_uid>" in rule:
+        assert foreign == said(world.get(f"{root}{filled(rule, sent, sop=absent)}", "neuro", method))
+
+
+@pytest.mark.parametrize("rule", WADO_RULES)
+def test_below_a_case_a_study_of_another_case_of_mine_is_absent(world, sent, another, rule):
+    root = below_case(world, another)
+    assert world.get(f"{root}{filled(rule, another)}").status_code == 200
+    theirs = said(world.get(f"{root}{filled(rule, sent)}"))
+    assert theirs == said(world.get(f"{root}{filled(rule, sent, study=generate_uid())}"))
+    assert theirs[0] == 404
+
+
+@pytest.mark.parametrize("rule", QIDO_RULES)
+def test_a_search_below_a_case_of_others_is_one_below_none(world, sent, another, rule):
+    root, path = below_case(world, sent), filled(rule, sent)
+    assert "Warning" in world.get(f"{root}{path}?limit=0").headers
+    foreign = said(world.get(f"{root}{path}", "chest"))
+    assert foreign[0] == 404
+    assert foreign == said(world.get(f"{root}{path}?limit=0", "chest"))
+    for none in NO_CASES:
+        assert foreign == said(world.get(f"/cases/{none}{path}", "neuro")), none
+    query = f"?StudyInstanceUID={sent.study_uid}"
+    elsewhere = world.get(f"{below_case(world, another)}{path}{query}")
+    assert (elsewhere.status_code, elsewhere.content) == (200, b"[]")
+
+
+@pytest.mark.parametrize("rule", ["/studies", "/studies/<study_uid>"])
+def test_what_is_stored_below_a_case_of_others_is_stored_below_none(world, sent, another, rule):
+    root, path = below_case(world, sent), filled(rule, sent)
+    foreign = said(world.get(f"{root}{path}", "hospital", "POST"))
+    assert foreign[0] == 404
+    for none in NO_CASES:
+        assert foreign == said(world.get(f"/cases/{none}{path}", "hospital", "POST")), none
+    assert world.get(f"{root}{path}", "neuro", "POST").status_code == 403
+    if "<study_uid>" in rule:
+        assert foreign == said(world.get(f"{below_case(world, another)}{path}", "neuro", "POST"))
 
 
 @pytest.mark.parametrize("rule", WADO_RULES)
@@ -187,8 +260,11 @@ def test_every_access_is_told_to_the_audit(world, sent):
     world.accesses.clear()
     world.get(f"{sent.path}/frames/1", "neuro")
     world.get(f"{sent.path}/frames/1", "chest")
-    told = [(one.person_id, one.action, one.study_uid, one.status) for one in world.accesses]
+    root = below_case(world, sent)
+    world.get(f"{root}{sent.path}/frames/1", "neuro")
+    told = [(one.person_id, one.action, one.study_uid, one.status, one.case_id) for one in world.accesses]
     assert told == [
-        (world.viewers["neuro"].person_id, "retrieve_frames", sent.study_uid, 200),
-        (world.viewers["chest"].person_id, "retrieve_frames", sent.study_uid, 404),
+        (world.viewers["neuro"].person_id, "retrieve_frames", sent.study_uid, 200, None),
+        (world.viewers["chest"].person_id, "retrieve_frames", sent.study_uid, 404, None),
+        (world.viewers["neuro"].person_id, "retrieve_frames", sent.study_uid, 200, int(root.rpartition("/")[2])),
     ]

@@ -190,23 +190,50 @@ def test_pages_follow_each_other_without_gap_or_overlap(rows: Database) -> None:
     assert search(rows, COORDINATOR, [("limit", "0")]).remaining == 3
 
 
-def test_one_study_from_two_origins_is_one_result_with_all_of_it(rows: Database) -> None:
+@pytest.fixture
+def twins(rows: Database) -> Database:
+    """Uploads under the UIDs of hospitals' studies: one came before the hospital's, one after it."""
     with rows.writing() as session:
-        twin = add_study(session, "1.1", origin="case:9", patient_name="Muller", patient_id="X", study_date="20240105")
-        add_series(session, twin, "1.1.1", "CT", ["1.1.1.3", "1.1.1.4"])
-        add_series(session, twin, "1.1.9", "SEG", ["1.1.9.1"])
-    page = search(rows, COORDINATOR, [("StudyInstanceUID", "1.1")])
-    (found,) = page.found
-    assert found.study.patient_id == "P1"
-    assert (found.number_of_series, found.number_of_instances) == (3, 6)
-    assert found.modalities == ("CT", "SEG", "SR")
-    series = search(rows, COORDINATOR, [], Level.SERIES, Scope("1.1"))
+        late = add_study(session, "1.1", origin="case:9", patient_id="X", study_date="20240105", study_time="101530")
+        add_series(session, late, "1.1.1", "CT", ["1.1.1.3", "1.1.1.4"])
+        add_series(session, late, "1.1.9", "SEG", ["1.1.9.1"])
+        early = add_study(session, "1.4", origin="case:9", patient_id="X", study_date="20240107")
+        add_series(session, early, "1.4.1", "MR", ["1.4.1.1", "1.4.1.2"])
+        true = add_study(session, "1.4", origin="site:2", patient_id="P4", study_date="20240107")
+        add_series(session, true, "1.4.1", "MR", ["1.4.1.1"])
+        session.add(case := Case(state=CaseState.READY, subspecialty="neuroradiology"))
+        session.flush()
+        session.add(CaseStudy(case_id=case.id, study_id=early.id))
+    return rows
+
+
+def test_one_study_from_two_origins_is_one_result_of_one_of_them(twins: Database) -> None:
+    first, second = search(twins, COORDINATOR, [("StudyInstanceUID", "1.1,1.4")]).found
+    assert (first.study.patient_id, first.number_of_series, first.number_of_instances) == ("P4", 1, 1)
+    assert (second.study.patient_id, second.number_of_series, second.number_of_instances) == ("P1", 2, 4)
+    assert second.modalities == ("CT", "SR")
+    series = search(twins, COORDINATOR, [], Level.SERIES, Scope("1.1"))
     assert {found.series.series_uid: found.number_in_series for found in series.found if found.series} == {
-        "1.1.1": 4, "1.1.2": 1, "1.1.9": 1,
+        "1.1.1": 3, "1.1.2": 1,
     }  # fmt: skip
-    assert len(search(rows, COORDINATOR, [], Level.INSTANCE, Scope("1.1", "1.1.1")).found) == 4
-    (mine,) = search(rows, NEURO, [("StudyInstanceUID", "1.1")]).found
-    assert (mine.number_of_series, mine.number_of_instances) == (2, 4)
+    assert len(search(twins, COORDINATOR, [], Level.INSTANCE, Scope("1.1", "1.1.1")).found) == 3
+    (mine,) = search(twins, NEURO, [("StudyInstanceUID", "1.4")]).found
+    assert (mine.study.patient_id, mine.number_of_instances) == ("X", 2)
+
+
+def test_a_study_is_not_found_by_what_a_hidden_origin_says_of_it(twins: Database) -> None:
+    assert uids(search(twins, COORDINATOR, [("PatientID", "X")])) == []
+    assert uids(search(twins, COORDINATOR, [("ModalitiesInStudy", "SEG")])) == []
+    assert uids(search(twins, COORDINATOR, [("PatientID", "X")], Level.INSTANCE)) == []
+    assert uids(search(twins, NEURO, [("PatientID", "X")])) == ["1.4"]
+
+
+@pytest.mark.parametrize(("level", "count"), [(Level.STUDY, 4), (Level.SERIES, 5), (Level.INSTANCE, 7)])
+def test_totals_and_pages_count_one_origin_of_each_study(twins: Database, level: Level, count: int) -> None:
+    assert search(twins, COORDINATOR, [("limit", "0")], level).remaining == count
+    pages = [search(twins, COORDINATOR, [("limit", "1"), ("offset", str(at))], level) for at in range(count + 1)]
+    assert [page.remaining for page in pages] == [*range(count - 1, -1, -1), 0]
+    assert len({uid for page in pages for uid in uids(page)}) == count
 
 
 def test_series_and_instances_come_in_order_and_only_those_of_the_path(rows: Database) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pydicom.uid import generate_uid
 
 from dicomweb.keeping import NotKept
 from gateway.door import store_target
@@ -31,6 +30,10 @@ def opened(tmp_path: Path):
         each.close()
 
 
+def any_study(_origin: str, _study_uid: str) -> bool:
+    return True
+
+
 def test_a_person_of_a_site_sends_for_that_site_bytes_untouched(world, people, make, opened) -> None:
     site, image = people.site(), make()
     keep = store_target(world.inbox)(people.hospital(site), any_study)
@@ -47,9 +50,11 @@ def test_nobody_else_sends_here(world, people) -> None:
 
 
 def test_what_belongs_to_another_study_than_the_request_names_is_not_kept(world, people, make, opened) -> None:
-    keep = store_target(world.inbox)(people.hospital(people.site()), lambda *_: False)
+    site, asked = people.site(), []
+    keep = store_target(world.inbox)(people.hospital(site), lambda *instance: asked.append(instance))
     with pytest.raises(NotKept):
-        keep(opened(make()))
+        keep(opened(make(StudyInstanceUID="1.2.3")))
+    assert asked == [(f"site:{site}", "1.2.3")]
     assert world.waiting() == 0
 
 
