@@ -15,7 +15,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import Page, Playwright
 
-from gateway.assets import INLINE_SCRIPT, WORKER, AssetsMissing, content_security_policy, mount
+from gateway.assets import INLINE_SCRIPT, VIEWER_CONFIGURATION, WORKER, AssetsMissing, content_security_policy, mount
 
 ASSETS = Path(__file__).parents[2] / "build" / "assets"
 VIEWER = ASSETS / "ohif"
@@ -197,6 +197,38 @@ def test_the_viewer_knows_our_archive_only(address: str, page: Page) -> None:
     )
     assert sources == [["@ohif/extension-default.dataSourcesModule.dicomweb", "/dicom-web"]]
     assert page.evaluate("window.config.showStudyList") is False
+
+
+ROOTS_OF_PAGES = {
+    "": "/dicom-web",
+    "case=7": "/dicom-web/cases/7",
+    "case=999999999": "/dicom-web/cases/999999999",
+    "case=": "/dicom-web/cases/0",
+    "case=0": "/dicom-web/cases/0",
+    "case=07": "/dicom-web/cases/0",
+    "case=1234567890": "/dicom-web/cases/0",
+    "case=7&case=8": "/dicom-web/cases/0",
+    "case=7%0A": "/dicom-web/cases/0",
+    "case=%D9%A7": "/dicom-web/cases/0",
+    "case=../../api": "/dicom-web/cases/0",
+    "case=//evil.example": "/dicom-web/cases/0",
+    "case=https:%2F%2Fevil.example%2F7": "/dicom-web/cases/0",
+}
+
+
+@pytest.mark.peers
+def test_the_viewer_asks_below_the_case_of_its_page_and_writes_nothing_but_a_number_into_an_address(
+    address: str, page: Page
+) -> None:
+    page.route(
+        "**/*", lambda route: route.fulfill(content_type="text/html", body="<title>only the configuration</title>")
+    )
+    configuration = VIEWER_CONFIGURATION.read_text(encoding="utf-8")
+    for query, root in ROOTS_OF_PAGES.items():
+        page.goto(f"{address}/ohif/viewer?StudyInstanceUIDs=1.2.3&{query}")
+        page.add_script_tag(content=configuration)
+        (source,) = page.evaluate("window.config.dataSources.map(source => source.configuration)")
+        assert {source[kind] for kind in ("qidoRoot", "wadoRoot", "wadoUriRoot")} == {root}, query
 
 
 @pytest.mark.peers

@@ -1,0 +1,60 @@
+"""A case that became READY opens at once: what the viewer asks first lies baked, below the root that pages link to."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from gateway.cases import settle_complete_studies
+from worklist.models import Case, Study
+from worklist.states import CaseState
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def settled(web, people):
+    """What a hospital pushed, long quiet, and settled; the case's id."""
+    site = people.site()
+    for series in ("1.2.3.1", "1.2.3.1", "1.2.3.2"):
+        web.world.receive(web.world.make(StudyInstanceUID="1.2.3", SeriesInstanceUID=series), f"site:{site}")
+    web.world.carry()
+    with web.database.writing() as session:
+        session.query(Study).one().last_at -= timedelta(hours=1)
+    settle_complete_studies(web.parts)
+    with web.database.reading() as session:
+        case = session.query(Case).one()
+        assert case.state is CaseState.READY
+        return case.id
+
+
+def baked(web) -> set[str]:
+    return {file.name for file in (web.world.folders.cache / "series").rglob("*") if file.is_file()}
+
+
+def test_a_ready_case_has_its_metadata_baked_for_its_own_root_and_no_other(web, people, settled) -> None:
+    ahead = baked(web)
+    assert len(ahead) == 2
+    boss, accept = people.coordinator(), {"Accept": "application/dicom+json"}
+    for series in ("1.2.3.1", "1.2.3.2"):
+        path = f"studies/1.2.3/series/{series}/metadata"
+        said = web.ask(boss, "GET", f"/dicom-web/cases/{settled}/{path}", headers=accept)
+        assert f"/dicom-web/cases/{settled}/studies/1.2.3/series/{series}/instances/" in said.text
+    assert baked(web) == ahead
+    web.ask(boss, "GET", f"/dicom-web/{path}", headers=accept)
+    assert len(baked(web)) == 3
+
+
+def test_a_case_is_ready_although_its_metadata_cannot_be_baked_now(web, people) -> None:
+    """An instance that neither the cache nor the archive can give."""
+    site = people.site()
+    web.world.receive(web.world.make(), f"site:{site}")
+    web.world.carry()
+    with web.database.writing() as session:
+        study = session.query(Study).one()
+        study.last_at -= timedelta(hours=1)
+        study.series[0].instances[0].sha256, study.series[0].instances[0].archive_id = "0" * 64, "no-such-instance"
+    settle_complete_studies(web.parts)
+    with web.database.reading() as session:
+        assert session.query(Case).one().state is CaseState.READY
