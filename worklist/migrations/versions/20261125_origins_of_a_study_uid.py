@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "c0a1e7e5d102"
-down_revision = "d4b0c3a1e902"
+down_revision = "e1fb18af4f2f"
 branch_labels = None
 depends_on = None
 
