@@ -45,6 +45,16 @@ class Http(_Section):
     max_upload_bytes: int = Field(gt=0)
 
 
+class Tls(_Section):
+    """DICOM over TLS: `port` 0 is off. Files in PEM; `ca` signs our peers' certificates, `crl` revokes some."""
+
+    port: int = Field(ge=0, le=65535)
+    certificate: str
+    key: str
+    ca: str
+    crl: str
+
+
 class Dicom(_Section):
     """The DICOM receiver. AE title: at most 16 characters (PS3.5 6.2)."""
 
@@ -55,6 +65,7 @@ class Dicom(_Section):
     max_associations: int = Field(ge=1, le=512)
     idle_seconds: float = Field(ge=1)
     max_object_bytes: int = Field(ge=1)
+    tls: Tls
     inbox_keep_free: int = Field(ge=0)
 
 

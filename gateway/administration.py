@@ -1,4 +1,4 @@
-"""Commands that change an installation: people and sites. What they need is loaded when they are called."""
+"""Commands about people, and what every command about an installation needs; libraries are loaded when called."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from config.database import Database
 
 person = typer.Typer(help="People who sign in.", no_args_is_help=True)
-site = typer.Typer(help="Hospitals and the DICOM peers they send from and receive on.", no_args_is_help=True)
 Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of the installation.")]
 
 
@@ -65,7 +64,8 @@ def add(
     """Add a person, or bring an existing one up to date."""
     from sqlalchemy import select
 
-    from gateway.accounts.people import NewPerson, add_person
+    from gateway.accounts.people import NewPerson, add_person, checked_password
+    from gateway.site_words import checked_name
     from worklist.models import Site
 
     with transaction(data) as session:
@@ -78,7 +78,7 @@ def add(
             raise Explained("A reader needs --dicom-name and at least one --subspecialty: both go into every report.")
         new = NewPerson(
             email=email,
-            display_name=name,
+            display_name=checked_name(name),
             roles=tuple(role),
             dicom_name=dicom_name,
             title=title,
@@ -88,96 +88,46 @@ def add(
             subspecialties=tuple(subspecialty or ()),
             site_id=here.id if here else None,
         )
-        add_person(session, new, password)
+        add_person(session, new, checked_password(password))
     typer.echo(f"{email} can sign in.")
 
 
 @person.command("list")
 def people(data: Data) -> None:
     """List everybody who can sign in."""
-    from rich.console import Console
-    from rich.table import Table
     from sqlalchemy import select
 
+    from gateway.tables import show_table
     from worklist.models import Person
 
-    table = Table("E-mail", "Name", "Roles", "Subspecialties", "Site")
+    rows = []
     with transaction(data) as session:
-        for one in session.scalars(select(Person).order_by(Person.email)):
+        for one in session.scalars(select(Person).where(Person.active).order_by(Person.email)):
             roles = ", ".join(sorted(role.name for role in one.roles))
-            table.add_row(one.email, one.display_name, roles, ", ".join(one.subspecialties),
-                          one.site.code if one.site else "")  # fmt: skip
-    Console().print(table)
+            rows.append((one.email, one.display_name, roles, ", ".join(one.subspecialties),
+                         one.site.code if one.site else ""))  # fmt: skip
+    show_table(("E-mail", "Name", "Roles", "Subspecialties", "Site"), rows)
+
+
+@person.command("remove")
+def remove(email: Annotated[str, typer.Argument(help="E-mail address of the person.")], data: Data) -> None:
+    """Let a person in no more: sessions and tokens end at once; reports and audit keep the name."""
+    from gateway.accounts.people import remove_person
+
+    with transaction(data) as session:
+        remove_person(session, email)
+    typer.echo(f"{email} can no longer sign in.")
 
 
 @person.command("password")
-def change_password(
+def password(
     email: Annotated[str, typer.Argument(help="E-mail address of the person.")],
     data: Data,
     password: Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True)],
 ) -> None:
-    """Give a person another password; they are signed out everywhere, and their tokens end."""
-    from gateway.accounts.people import person_by_email, set_password
+    """Give a person a new password; they are signed out everywhere, and their tokens end."""
+    from gateway.accounts.people import checked_password, person_by_email, set_password
 
     with transaction(data) as session:
-        set_password(session, person_by_email(session, email), password)
+        set_password(session, person_by_email(session, email), checked_password(password))
     typer.echo(f"{email} signs in with the new password from now on.")
-
-
-@person.command("deactivate")
-def deactivate_person(
-    email: Annotated[str, typer.Argument(help="E-mail address of the person.")],
-    data: Data,
-) -> None:
-    """Let a person not sign in any more; they are signed out everywhere, and their tokens end."""
-    from gateway.accounts.people import deactivate, person_by_email
-
-    with transaction(data) as session:
-        deactivate(session, person_by_email(session, email))
-    typer.echo(f"{email} cannot sign in any more.")
-
-
-@site.command("add")
-def add_site(
-    code: Annotated[str, typer.Argument(help="Short code, e.g. ST_MARY.")],
-    data: Data,
-    name: Annotated[str, typer.Option(help="Name as people read it.")],
-    sends_from: Annotated[list[str] | None, typer.Option(help="AE title it sends from; several times.")] = None,
-    receives_on: Annotated[list[str] | None, typer.Option(help="AE@HOST:PORT for reports; several times.")] = None,
-    proof: Annotated[str, typer.Option(help="What proves a delivery: query, or status if it offers none.")] = "query",
-) -> None:
-    """Add a hospital and its DICOM peers, or more peers to it. Takes effect at once."""
-    from gateway.installation import Folders
-    from gateway.sites import Receiver, put_site, write_peer_book
-
-    if proof not in {"query", "status"}:
-        raise Explained("--proof is “query” or “status”.")
-    with transaction(data) as session:
-        receivers = [Receiver.parse(text, proof) for text in receives_on or []]
-        put_site(session, code, name, sends_from or [], receivers)
-    with installed(data) as database:
-        write_peer_book(database, Folders(data.absolute()).peers)  # the worker would, within a second
-    typer.echo(f"{code} is known.")
-
-
-@site.command("list")
-def sites(data: Data) -> None:
-    """List the hospitals and their peers."""
-    from rich.console import Console
-    from rich.table import Table
-    from sqlalchemy import select
-
-    from worklist.models import Site
-
-    table = Table("Code", "Name", "Sends from", "Receives on", "Proof")
-    with transaction(data) as session:
-        for one in session.scalars(select(Site).order_by(Site.code)):
-            receivers = [peer for peer in one.peers if peer.receives_reports]
-            table.add_row(
-                one.code,
-                one.name,
-                ", ".join(peer.ae_title for peer in one.peers if peer.may_send),
-                ", ".join(f"{peer.ae_title}@{peer.host}:{peer.port}" for peer in receivers),
-                ", ".join(peer.proof for peer in receivers),
-            )
-    Console().print(table)

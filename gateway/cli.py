@@ -11,7 +11,7 @@ import typer
 
 from config.errors import Explained
 from config.settings import Settings, load_settings
-from gateway import administration, key_commands
+from gateway import administration, key_commands, site_commands
 
 app = typer.Typer(
     name="overread",
@@ -22,7 +22,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(administration.person, name="person")
-app.add_typer(administration.site, name="site")
+app.add_typer(site_commands.site, name="site")
 app.add_typer(key_commands.keys, name="keys")
 
 Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of the installation.")]
@@ -59,9 +59,14 @@ def serve(
     part: Annotated[Part, typer.Argument(help="Which part.")],
     data: Data,
     name: Annotated[str, typer.Option("--part", metavar="NAME", help="Its name in logs and counters.")] = "",
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings, where `up` never ran.")] = None,
 ) -> None:
-    """Run one part of an installation in the foreground, as `up` does for all."""
-    settings = _settings_of(data)
+    """Run one part of an installation in the foreground, as `up` does for all.
+
+    With --config FILE (or OVERREAD_... in the environment) also on a machine where `up` never ran: PostgreSQL and an
+    Orthanc elsewhere.
+    """
+    settings = _settings_of(data, config)
     if part is Part.DICOM:
         from gateway.receiver import serve_dicom
 
@@ -121,12 +126,12 @@ def send_demo(data: Data, name: Annotated[str, typer.Option("--part", hidden=Tru
     send_demo_studies(_settings_of(data))
 
 
-def _settings_of(data: Path) -> Settings:
-    from gateway.installation import open_installation
+def _settings_of(data: Path, config: Path | None = None) -> Settings:
+    from gateway.installation import join_installation, open_installation
     from gateway.logs import write_structured_logs
 
     write_structured_logs()
-    return open_installation(data)
+    return join_installation(data, config) if config else open_installation(data)
 
 
 def main() -> None:

@@ -80,7 +80,7 @@ class Delivering:
     def _send(self, parcel: _Parcel) -> str:
         if parcel.peer is None:
             return "Ready in the portal"
-        endpoint = Endpoint(parcel.peer.ae_title, parcel.peer.host, parcel.peer.port)
+        endpoint = Endpoint(parcel.peer.ae_title, parcel.peer.host, parcel.peer.port, tls=parcel.peer.tls)
         self.sender.send(endpoint, parcel.files)
         if parcel.peer.proof == "status":
             return "Accepted with status 0000 (this peer offers no query)"

@@ -8,7 +8,7 @@ from config.database import Database, connect
 from config.settings import Settings
 from gateway.accounts.people import NewPerson, add_person
 from gateway.demo_studies import demo_studies
-from gateway.sites import Receiver, put_site
+from gateway.sites import LOOPBACK, Receiver, put_site
 from scp.sender import Endpoint, Sender
 from worklist.models import Person, Site, Study
 from worklist.states import Role
@@ -55,6 +55,7 @@ def add_demo_people(database: Database) -> None:
         site = session.scalars(select(Site).where(Site.code == SITE)).one_or_none()
         if site is None:
             site = put_site(session, SITE, "Demo Hospital", [SENDER], [Receiver.parse(RECEIVER)])
+            site.addresses = list(LOOPBACK)
         known = set(session.scalars(select(Person.email)))
         for each in PEOPLE:
             if each.email not in known:

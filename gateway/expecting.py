@@ -52,7 +52,8 @@ class Expecting:
 
     def _answer(self, study: Study, peer: Peer) -> dict[str, int | None]:
         try:
-            counted = self.sender.count_instances(Endpoint(peer.ae_title, peer.host, peer.port), study.study_uid)
+            endpoint = Endpoint(peer.ae_title, peer.host, peer.port, tls=peer.tls)
+            counted = self.sender.count_instances(endpoint, study.study_uid)
         except (PeerUnavailable, PeerRefused) as error:
             log.info("the sender was asked for its count in vain", peer=peer.ae_title, error=str(error))
             return {}

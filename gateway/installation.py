@@ -148,6 +148,22 @@ def remember_start(settings: Settings) -> None:
     write_private(Folders(settings.data).run, told)
 
 
+def join_installation(data: Path, file: Path) -> Settings:
+    """The settings of a machine where `up` never ran, and its folders, made. Raises ConfigurationError.
+
+    Rows and images must be elsewhere: what another machine has on its disk cannot be shared.
+    """
+    settings = load_settings(data, file)
+    if not (settings.archive.url and settings.database.url):
+        raise ConfigurationError(
+            f"{file} must name archive.url and database.url: this machine shares the Orthanc and PostgreSQL of others. "
+            f"To run everything here: overread up --data {data}"
+        )
+    Folders(settings.data).make()
+    remember_start(settings)
+    return settings
+
+
 def open_installation(data: Path) -> Settings:
     """The settings with which an installation was last started. Raises ConfigurationError if there is none."""
     run = Folders(data.absolute()).run

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from config.database import Database, connect
 from config.keys import KeyRing
 from config.settings import Settings
+from gateway.dicom_tls import for_calls
 from gateway.installation import Folders, Secrets, read_secrets
 from gateway.unlocking import unlock
 from orthanc.archive import Archive
@@ -55,6 +56,6 @@ def build_parts(settings: Settings) -> Parts:
         ring=ring,
         inbox=Inbox(folders.inbox, settings.dicom.inbox_keep_free, ring),
         decoder=Decoder(),
-        sender=Sender(settings.dicom.ae_title, settings.delivery.timeout),
+        sender=Sender(settings.dicom.ae_title, settings.delivery.timeout, for_calls(settings.dicom.tls)),
         routing=load_rules(settings.routing_file),
     )

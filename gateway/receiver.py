@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from config.settings import Settings
+from gateway.dicom_tls import for_listener
 from gateway.installation import Folders
 from gateway.readiness import mark_ready
 from gateway.unlocking import unlock
@@ -25,5 +26,7 @@ def serve_dicom(settings: Settings, part: str) -> None:
         max_associations=settings.dicom.max_associations,
         idle_seconds=settings.dicom.idle_seconds,
         limits=Limits(object_bytes=settings.dicom.max_object_bytes),
+        tls=for_listener(settings.dicom.tls),
+        tls_port=settings.dicom.tls.port,
     )
     serve(how, PeerBook(folders.peers), inbox, mark_ready(folders, part))

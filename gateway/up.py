@@ -94,11 +94,14 @@ def _prepare(settings: Settings, folders: Folders) -> None:
 
     from config.database import connect
     from gateway.demo import add_demo_people
+    from gateway.dicom_tls import for_calls, for_listener
     from gateway.sites import write_peer_book
     from worklist import schema
     from worklist.routing import load_rules
 
     load_rules(settings.routing_file)
+    for_listener(settings.dicom.tls)
+    for_calls(settings.dicom.tls)
     remember_start(settings)
     for stale in folders.run_folder.glob("*.ready"):
         stale.unlink()
@@ -107,7 +110,7 @@ def _prepare(settings: Settings, folders: Folders) -> None:
         schema.upgrade(database)
         if settings.demo:
             add_demo_people(database)
-        write_peer_book(database, folders.peers)
+        write_peer_book(database, folders.peers, settings.dicom.host)
     except OperationalError as error:
         raise StartFailed(f"The database does not answer: {error.orig}") from error
     finally:

@@ -22,6 +22,7 @@ from gateway.quarantine import Quarantine
 from gateway.readiness import mark_ready
 from gateway.sites import write_peer_book
 from gateway.troubles import note_refusals, unusable_entries
+from gateway.turned_away import note_turned_away
 from orthanc.errors import ArchiveUnavailable
 from scp.inbox import InboxTaken
 from sr_reports.warm import warm_up
@@ -64,7 +65,8 @@ def _loops(parts: Parts) -> Sequence[Loop]:
         Loop("deliver", delivering.step, 0.2),
         *(Loop(f"deliver {number}", delivering.step, 0.2) for number in range(2, AT_ONCE + 1)),
         Loop("commit", committing.step, 0.3),
-        Loop("peers", lambda: write_peer_book(database, parts.folders.peers), 1.0),
+        Loop("peers", lambda: write_peer_book(database, parts.folders.peers, parts.settings.dicom.host), 0.5),
+        Loop("callers", lambda: note_turned_away(database, parts.folders.counters), 2.0),
     )
 
 

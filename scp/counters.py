@@ -11,6 +11,7 @@ class Count(StrEnum):
     """What is counted; all only grow."""
 
     ASSOCIATIONS = "associations"
+    REJECTED_CONTEXT = "rejected_application_context"
     REJECTED_CALLING = "rejected_calling_ae"
     REJECTED_CALLED = "rejected_called_ae"
     REJECTED_FULL = "rejected_full"

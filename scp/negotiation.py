@@ -1,11 +1,13 @@
 """Who may open an association with us, and what we agree to take on it (PS3.8 section 9.3.4, PS3.7 Annex D.3)."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import Enum
 from typing import cast
 
 import structlog
 from pydicom.uid import UID
+from pynetdicom.acse import ACSE
 from pynetdicom.association import Association
 from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import A_ASSOCIATE, SOPClassCommonExtendedNegotiation
@@ -13,9 +15,10 @@ from pynetdicom.presentation import PresentationContext
 from pynetdicom.service_class import ServiceClass, StorageServiceClass
 from pynetdicom.sop_class import uid_to_service_class
 
+from scp.callers import Callers, Heard
 from scp.commitment import COMMITMENT, COMMITMENT_SYNTAXES
 from scp.counters import Count, Counters
-from scp.peers import PeerBook
+from scp.peers import Peer, PeerBook, Right
 from scp.syntaxes import encoding_of
 
 log = structlog.get_logger()
@@ -24,14 +27,49 @@ VERIFICATION = "1.2.840.10008.1.1"
 STORAGE_SERVICE = "1.2.840.10008.4.2"
 _STANDARD_ROOT = "1.2.840.10008."
 _STANDARD_STORAGE = "1.2.840.10008.5.1.4.1.1."
+_RESULTS = {1: "not allowed", 2: "declined", 3: "service not offered", 4: "none of the transfer syntaxes is taken"}
+
+
+APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
+USER_REJECTION = 1  # of a presentation context: we know the service, but this peer may not use it (PS3.8 table 9-18)
 
 
 class Rejection(Enum):
-    """Why an association is not opened: result, source and diagnostic of A-ASSOCIATE-RJ, and how it is counted."""
+    """Why an association is not opened: result, source and reason of A-ASSOCIATE-RJ (PS3.8 table 9-21), how it is
+    counted, and in our log's words.
 
-    CALLING = (1, 1, 3, Count.REJECTED_CALLING)
-    CALLED = (1, 1, 7, Count.REJECTED_CALLED)
-    FULL = (2, 3, 2, Count.REJECTED_FULL)
+    A known name with a wrong address or certificate gets the stranger's answer: it learns nothing.
+    """
+
+    CONTEXT = (1, 1, 2, Count.REJECTED_CONTEXT, "application context not supported")
+    CALLED = (1, 1, 7, Count.REJECTED_CALLED, "called AE title not recognized")
+    CALLING = (1, 1, 3, Count.REJECTED_CALLING, "calling AE title not recognized")
+    ADDRESS = (1, 1, 3, Count.REJECTED_CALLING, "known AE title from a foreign address")
+    CERTIFICATE = (1, 1, 3, Count.REJECTED_CALLING, "known AE title without a certificate bound to it")
+    FULL = (2, 3, 2, Count.REJECTED_FULL, "local limit exceeded")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What an association request says, and what its connection shows (`certificate`: DER, None without TLS)."""
+
+    calling: str
+    called: str
+    application_context: str
+    address: str
+    certificate: bytes | None
+
+    @classmethod
+    def of(cls, assoc: Association) -> "Request":
+        """Read it from an association that was asked for."""
+        asked = cast(A_ASSOCIATE, assoc.requestor.primitive)
+        return cls(
+            calling=(asked.calling_ae_title or "").strip(),
+            called=(asked.called_ae_title or "").strip(),
+            application_context=str(asked.application_context_name or ""),
+            address=assoc.requestor.address,
+            certificate=_certificate(assoc),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,51 +80,132 @@ class Policy:
     max_associations: int
     book: PeerBook
     counters: Counters
+    callers: Callers
 
-    def judge(self, called: str, calling: str, others: int) -> Rejection | None:
-        """Tell why the association must not be opened, if so."""
-        if called.strip() != self.ae_title:
+    def judge(self, request: Request, others: int) -> Peer | Rejection:
+        """Return the peer that may come in, or why the association must not be opened."""
+        if request.application_context != APPLICATION_CONTEXT:
+            return Rejection.CONTEXT
+        if request.called != self.ae_title:
             return Rejection.CALLED
-        if self.book.find(calling) is None:
+        peer = self.book.find(request.calling)
+        if peer is None:
             return Rejection.CALLING
-        return Rejection.FULL if others >= self.max_associations else None
+        return _what_is_wrong(peer, request) or (Rejection.FULL if others >= self.max_associations else peer)
+
+
+def _what_is_wrong(peer: Peer, request: Request) -> Rejection | None:
+    if not peer.calls_from(request.address):
+        return Rejection.ADDRESS
+    return None if peer.shows(request.certificate) else Rejection.CERTIFICATE
+
+
+class _Decliner(ACSE):
+    """Declines with "user rejection" what this peer has no right to; pynetdicom would call it an unknown service."""
+
+    def __init__(self, assoc: Association, rights: frozenset[Right]) -> None:
+        super().__init__(assoc)
+        self._rights = rights
+
+    def send_accept(self) -> None:
+        """Answer the request."""
+        for context in self._assoc._rejected_cx:
+            right = right_for(cast(UID, context.abstract_syntax))
+            if right is not None and right not in self._rights:
+                context.result = USER_REJECTION
+        super().send_accept()
 
 
 def on_requested(event: Event, policy: Policy) -> None:
     """Reject a stranger; prepare the contexts for somebody we know."""
     assoc = event.assoc
-    request = cast(A_ASSOCIATE, assoc.requestor.primitive)
-    calling, called = request.calling_ae_title or "", request.called_ae_title or ""
     others = sum(one.is_established for one in assoc.ae.active_associations)
-    rejection = policy.judge(called, calling, others)
-    if rejection is not None:
-        reject(assoc, rejection)
-        policy.counters.add(rejection.value[3])
-        log.warning("association rejected", why=rejection.name, calling=calling, called=called, address=_address(assoc))
+    request = Request.of(assoc)
+    judged = policy.judge(request, others)
+    if isinstance(judged, Rejection):
+        _note(policy, request, judged)
+        reject(assoc, judged)
         return
     policy.counters.add(Count.ASSOCIATIONS)
-    assoc.acceptor.supported_contexts = contexts_for(request.presentation_context_definition_list)
+    offered = cast(A_ASSOCIATE, assoc.requestor.primitive).presentation_context_definition_list
+    assoc.acceptor.supported_contexts = contexts_for(offered, judged.rights)
+    assoc.acse = _Decliner(assoc, judged.rights)
+
+
+def _certificate(assoc: Association) -> bytes | None:
+    """The caller's certificate in DER, None on a plain connection."""
+    shown = getattr(assoc, "tls_peer", None)  # of `scp.listening.BoundedAssociation`
+    return shown.certificate if shown is not None else None
+
+
+def on_accepted(event: Event, policy: Policy) -> None:
+    """Remember when a peer was last here and what was agreed, for whoever asks why it does not work."""
+    assoc = event.assoc
+    policy.callers.heard(
+        Heard(
+            ae_title=assoc.requestor.ae_title.strip(),
+            at=datetime.now(UTC),
+            address=assoc.requestor.address,
+            secure=_certificate(assoc) is not None,
+            accepted=tuple(dict.fromkeys(map(in_words, assoc.accepted_contexts))),
+            declined=tuple(dict.fromkeys(map(in_words, assoc.rejected_contexts))),
+        )
+    )
+
+
+def _note(policy: Policy, request: Request, rejection: Rejection) -> None:
+    policy.counters.add(rejection.value[3])
+    policy.callers.turned_away(request.calling, request.called, request.address, rejection.name)
+    log.warning(
+        "association rejected",
+        why=rejection.value[4],
+        calling=request.calling,
+        called=request.called,
+        address=request.address,
+    )
 
 
 def reject(assoc: Association, rejection: Rejection) -> None:
     """Answer with A-ASSOCIATE-RJ and wait until it is out."""
-    result, source, diagnostic, _ = rejection.value
+    result, source, diagnostic = rejection.value[:3]
     assoc.acse.send_reject(result, source, diagnostic)
     assoc.kill()
 
 
-def contexts_for(requested: list[PresentationContext]) -> list[PresentationContext]:
-    """Support what is asked for, as far as we take it: transfer syntaxes in the sender's order of preference."""
+def contexts_for(requested: list[PresentationContext], rights: frozenset[Right]) -> list[PresentationContext]:
+    """Support what is asked for, as far as we take it and the peer has the right to it.
+
+    Transfer syntaxes stay in the sender's order of preference.
+    """
     syntaxes: dict[UID, dict[UID, None]] = {}
     for context in requested:
         abstract = cast(UID, context.abstract_syntax)
-        if abstract == COMMITMENT:  # of every known peer
-            taken = [one for one in context.transfer_syntax if one in COMMITMENT_SYNTAXES]
-            syntaxes.setdefault(abstract, {}).update(dict.fromkeys(taken))
-        elif abstract == VERIFICATION or is_storage(abstract):
-            taken = [one for one in context.transfer_syntax if encoding_of(one) is not None]
+        if right_for(abstract) in rights:
+            taken = [one for one in context.transfer_syntax if _is_taken(abstract, one)]
             syntaxes.setdefault(abstract, {}).update(dict.fromkeys(taken))
     return [_context(abstract, list(offered)) for abstract, offered in syntaxes.items()]
+
+
+def right_for(abstract_syntax: str) -> Right | None:
+    """The right that a service needs; None for a service that we do not offer."""
+    if abstract_syntax == VERIFICATION:
+        return Right.ECHO
+    if abstract_syntax == COMMITMENT:
+        return Right.COMMITMENT
+    return Right.STORE if is_storage(abstract_syntax) else None
+
+
+def _is_taken(abstract_syntax: str, transfer_syntax: str) -> bool:
+    if abstract_syntax == COMMITMENT:
+        return transfer_syntax in COMMITMENT_SYNTAXES
+    return encoding_of(transfer_syntax) is not None
+
+
+def in_words(context: PresentationContext) -> str:
+    """A negotiated context for a person: "CT Image Storage: JPEG 2000 Image Compression (Lossless Only)"."""
+    result = _RESULTS.get(context.result or 0)
+    agreed = result or ", ".join(one.name for one in context.transfer_syntax)
+    return f"{cast(UID, context.abstract_syntax).name}: {agreed}"
 
 
 def on_common_extended(event: Event) -> dict[UID, SOPClassCommonExtendedNegotiation]:
@@ -119,7 +238,3 @@ def _as_storage(uid: UID) -> SOPClassCommonExtendedNegotiation:
     item.sop_class_uid = uid
     item.service_class_uid = UID(STORAGE_SERVICE)
     return item
-
-
-def _address(assoc: Association) -> str:
-    return assoc.requestor.address

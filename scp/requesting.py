@@ -1,9 +1,10 @@
 """Opening an association with a peer, and saying in two kinds of error why there is none."""
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ssl import SSLContext
+from ssl import SSLCertVerificationError, SSLContext, SSLError
 
 from pynetdicom import AE, _config
 from pynetdicom.association import Association
@@ -25,6 +26,12 @@ _REJECTIONS: dict[tuple[int, int], str] = {
     (3, 2): "has reached its limit of associations",
 }
 
+_FAILURES: dict[type[OSError], str] = {
+    ConnectionRefusedError: "refuses the connection: nothing listens there",
+    TimeoutError: "does not answer in time",
+    SSLError: "does not speak TLS with us",
+}
+
 
 class PeerUnavailable(Exception):  # noqa: N818 - it names what the peer is
     """The peer cannot be reached or has no room just now: try again later."""
@@ -36,22 +43,36 @@ class PeerRefused(Exception):  # noqa: N818 - it says what the peer did
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A peer's application entity; `calling_ae_title` is how we call ourselves to it, if not as usual."""
+    """A peer; `calling_ae_title` is how we call ourselves to it, if not as usual; with `tls` the call is encrypted."""
 
     ae_title: str
     host: str
     port: int
     calling_ae_title: str = ""
+    tls: bool = False
 
     def __str__(self) -> str:
         return f"{self.ae_title}@{self.host}:{self.port}"
 
 
+class _CallingSocket(ClosingSocket):
+    """Remembers why it could not be connected, which pynetdicom only logs."""
+
+    failure: OSError | None = None
+
+    def _shutdown_socket(self) -> None:
+        error = sys.exception()  # of `connect`, which calls this in its `except`
+        self.failure = error if isinstance(error, OSError) else None
+        super()._shutdown_socket()
+
+
 class _Caller(AE):
+    connection: _CallingSocket | None = None
+
     def _create_socket(
         self, assoc: Association, address: AddressInformation, tls_args: tuple[SSLContext, str] | None
     ) -> ClosingSocket:
-        connection = ClosingSocket(assoc, address=address)
+        connection = self.connection = _CallingSocket(assoc, address=address)
         connection.tls_args = tls_args
         return connection
 
@@ -63,6 +84,7 @@ def associated(
     timeout: float,
     contexts: list[PresentationContext],
     roles: list[SCP_SCU_RoleSelectionNegotiation] | None = None,
+    tls: SSLContext | None = None,
 ) -> Iterator[Association]:
     """Hold an established association, released at the end; raise PeerUnavailable or PeerRefused if there is none.
 
@@ -70,6 +92,8 @@ def associated(
     propose to play where it is not the SCU's.
     """
     _config.LOG_HANDLER_LEVEL = "none"
+    if endpoint.tls and tls is None:
+        raise PeerRefused(f"{endpoint} is to be called by TLS, but dicom.tls has no certificate of ours.")
     try:
         ae = _Caller(calling)
         ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
@@ -82,13 +106,14 @@ def associated(
             endpoint.ae_title,
             _MAX_PDU,
             [*(roles or ())],
+            tls_args=(tls, endpoint.host) if endpoint.tls and tls else None,
         )
     except OSError as error:
         raise PeerUnavailable(f"{endpoint.host} cannot be found: {error.strerror}") from error
     except ValueError as error:
         raise PeerRefused(f"{endpoint} cannot be called: {error}") from error
     if not association.is_established:
-        raise _why_not(association, endpoint, calling)
+        raise _not_connected(ae, endpoint) or _why_not(association, endpoint, calling)
     try:
         yield association
     finally:
@@ -96,10 +121,21 @@ def associated(
             association.release()
 
 
+def _not_connected(ae: _Caller, endpoint: Endpoint) -> PeerUnavailable | None:
+    """Why there is no connection at all, in the words of whoever must mend it; None if there was one."""
+    failure = ae.connection.failure if ae.connection else None
+    if failure is None:
+        return None
+    words = next((words for kind, words in _FAILURES.items() if isinstance(failure, kind)), None)
+    if isinstance(failure, SSLCertVerificationError):
+        return PeerUnavailable(f"{endpoint} shows a certificate that we do not trust: {failure.verify_message}.")
+    return PeerUnavailable(f"{endpoint} {words or f'cannot be reached: {failure.strerror or failure}'}.")
+
+
 def _why_not(association: Association, endpoint: Endpoint, calling: str) -> Exception:
     answer = association.acceptor.primitive
     if answer is None:
-        return PeerUnavailable(f"{endpoint} does not answer.")
+        return PeerUnavailable(f"{endpoint} is connected, but does not answer as a DICOM application.")
     if not answer.result:
         return PeerRefused(f"{endpoint} takes none of what we offer.")
     why = _REJECTIONS.get((answer.result_source or 0, answer.diagnostic or 0), "rejects the association")

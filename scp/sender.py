@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import count
+from ssl import SSLContext
 from typing import Final
 
 from pydicom import dcmread
@@ -50,10 +51,11 @@ class _Parcel:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Our side of associations that we open: our AE title, and how many seconds a peer has for each step."""
+    """Our side of associations that we open: our AE title, a peer's seconds for each step, and our certificate."""
 
     ae_title: str
     timeout: float = 30.0
+    tls: SSLContext | None = None
 
     def echo(self, endpoint: Endpoint) -> None:
         """Return if the peer answers a C-ECHO; raise PeerUnavailable or PeerRefused."""
@@ -118,7 +120,7 @@ class Sender:
         contexts: list[PresentationContext],
         roles: list[SCP_SCU_RoleSelectionNegotiation] | None = None,
     ) -> contextlib.AbstractContextManager[Association]:
-        return associated(endpoint, endpoint.calling_ae_title or self.ae_title, self.timeout, contexts, roles)
+        return associated(endpoint, endpoint.calling_ae_title or self.ae_title, self.timeout, contexts, roles, self.tls)
 
 
 def _parcel(part10: bytes) -> _Parcel:

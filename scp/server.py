@@ -16,12 +16,21 @@ from pynetdicom.events import Event
 from pynetdicom.presentation import build_context
 from pynetdicom.transport import ThreadedAssociationServer
 
+from scp.callers import Callers
 from scp.committing import on_n_action
 from scp.counters import Count, Counters
 from scp.inbox import Inbox
 from scp.limits import Limits
 from scp.listening import BoundedAssociation, BoundedHandler, BoundedServer
-from scp.negotiation import VERIFICATION, Policy, Rejection, on_common_extended, on_requested, reject
+from scp.negotiation import (
+    VERIFICATION,
+    Policy,
+    Rejection,
+    on_accepted,
+    on_common_extended,
+    on_requested,
+    reject,
+)
 from scp.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from scp.peers import PeerBook
 from scp.presence import Presence
@@ -61,7 +70,8 @@ class Receiver:
         self._counters = Counters(settings.counters, settings.process)
         self._presence = Presence(settings.counters, settings.process)
         self._door = Door(book, inbox, self._counters, self._presence)
-        self._policy = Policy(settings.ae_title, settings.max_associations, book, self._counters)
+        self._callers = Callers(settings.counters, settings.process)
+        self._policy = Policy(settings.ae_title, settings.max_associations, book, self._counters, self._callers)
         self._ae = _application_entity(settings)
         self._servers = [self._listen(settings.port, None)]
         if settings.tls is not None:
@@ -79,6 +89,7 @@ class Receiver:
         try:
             self._counters.save()
             self._presence.save()
+            self._callers.save()
         except OSError as error:  # no traceback: without descriptors, there is nothing to make one with
             log.warning("could not write the counters", error=error.strerror)
 
@@ -103,6 +114,7 @@ class Receiver:
             (self._settings.host, port),
             evt_handlers=[
                 (evt.EVT_REQUESTED, _on_requested, [self._policy, self._settings.limits]),
+                (evt.EVT_ACCEPTED, on_accepted, [self._policy]),
                 (evt.EVT_SOP_COMMON, on_common_extended),
                 (evt.EVT_C_ECHO, on_c_echo, [self._counters]),
                 (evt.EVT_N_ACTION, on_n_action, [self._door, self._door.inbox.transactions]),

@@ -16,7 +16,7 @@ from scp.arrival import Arrival, Refusal
 from scp.command import Answer, Command
 from scp.counters import Count, Counters
 from scp.inbox import Inbox, Writing
-from scp.peers import Peer, PeerBook
+from scp.peers import Peer, PeerBook, Right
 from scp.presence import Presence
 from scp.reasons import Reason, Unacceptable
 from scp.screen import Identity, Screening, uid_text
@@ -172,7 +172,7 @@ def printable(uid: str) -> str:
 
 def _objection(peer: Peer | None, request: Command, abstract_syntax: str) -> Answer | None:
     """Tell what stands against the request itself, before any of the object was seen."""
-    if peer is None:
+    if peer is None or Right.STORE not in peer.rights:
         return NOT_AUTHORISED
     if not request.has_data_set:
         return NO_DATA_SET

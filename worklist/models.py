@@ -87,13 +87,20 @@ class Base(DeclarativeBase):
 
 
 class Site(Base):
-    """An organization that sends studies."""
+    """An organization that sends studies.
+
+    `addresses` (networks, e.g. 10.0.0.0/8) and `certificates` (SHA-256 fingerprints of its TLS client certificates)
+    hold for all AE titles that it sends from; none of them: anybody on the network can use these names.
+    """
 
     __tablename__ = "site"
     id: Mapped[int] = mapped_column(primary_key=True)
     code: Mapped[str] = mapped_column(String(64), unique=True)
     name: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(default=now)
+    addresses: Mapped[list[Any]] = mapped_column(default=list)
+    certificates: Mapped[list[Any]] = mapped_column(default=list)
+    removed_at: Mapped[datetime | None]  # its cases stay; it neither sends nor receives any more
     peers: Mapped[list[Peer]] = relationship(back_populates="site", order_by="Peer.id")
 
 
@@ -109,6 +116,8 @@ class Peer(Base):
     may_send: Mapped[bool] = mapped_column(default=False)
     receives_reports: Mapped[bool] = mapped_column(default=False)
     proof: Mapped[str] = mapped_column(String(16), default="status")  # "status" or "query": what proves a delivery
+    tls: Mapped[bool] = mapped_column(default=False)  # we call it encrypted
+    rights: Mapped[list[Any]] = mapped_column(default=lambda: ["store", "echo", "commitment"])  # of one that may send
     site: Mapped[Site] = relationship(back_populates="peers")
 
 
@@ -475,6 +484,20 @@ class AccessLine(Base):
     status: Mapped[int]  # HTTP
     address: Mapped[str] = mapped_column(String(64), default="")
     requests: Mapped[int] = mapped_column(default=1)
+
+
+class TurnedAway(Base):
+    """Associations that were not opened on one day, counted by who asked, from where, and why not."""
+
+    __tablename__ = "turned_away"
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)  # of the receiver's line: written again, not twice
+    calling: Mapped[str] = mapped_column(String(16), index=True)
+    called: Mapped[str] = mapped_column(String(16))
+    address: Mapped[str] = mapped_column(String(64))
+    why: Mapped[str] = mapped_column(String(16))
+    count: Mapped[int]
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class Pulse(Base):

@@ -20,6 +20,7 @@ from config.settings import Settings
 from gateway.accounts import guessing
 from gateway.accounts.devices import Lifetime
 from gateway.accounts.guessing import Attempt
+from gateway.accounts.people import allow_internal_domains
 from gateway.accounts.sessions import Sessions, uses_bearer_token, viewer
 from gateway.installation import Secrets
 from worklist.models import Person, PersonRole
@@ -30,6 +31,7 @@ READS = frozenset({"GET", "HEAD"})
 
 def protect(app: flask.Flask, database: Database, settings: Settings, secrets: Secrets) -> None:
     """Give the application sign-in, sessions, CSRF protection and a limit on guessing passwords."""
+    allow_internal_domains()
     app.config.update(_configuration(settings, secrets))
     csrf = CSRFProtect()
     csrf.init_app(app)

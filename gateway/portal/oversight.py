@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import flask
 from flask import Blueprint
@@ -19,11 +19,13 @@ from gateway.portal.reports import DeliveryView, delivery_view
 from gateway.portal.rights import asking
 from gateway.portal.services import PortalServices
 from gateway.portal.words import Label
+from gateway.site_words import REFUSALS
 from worklist.access import Viewer
-from worklist.models import AuditLine, Delivery, Pulse, Report, Site, Trouble, now
+from worklist.models import AuditLine, Delivery, Pulse, Report, Site, Trouble, TurnedAway, now
 from worklist.states import CaseState, DeliveryState
 
 MOST = 100  # rows of one list; more than that is one problem, not a hundred
+LATELY = timedelta(days=1)
 KINDS = {
     "refused": "Refused at the door",
     "quarantined": "Kept aside",
@@ -62,6 +64,7 @@ class Oversight:
     deliveries: list[DeliveryView]
     unpublished: Sequence[Report]
     parts: list[PartView]
+    turned_away: Sequence[TurnedAway]
 
     @property
     def waiting(self) -> int:
@@ -82,8 +85,15 @@ def read_oversight(session: Session, who: Viewer) -> Oversight:
         troubles=_troubles(session),
         deliveries=_deliveries(session),
         unpublished=session.scalars(select(Report).where(Report.published_at.is_(None), Report.last_error != "")).all(),
+        turned_away=_turned_away(session),
         parts=[_part(pulse) for pulse in session.scalars(select(Pulse).order_by(Pulse.part))],
     )
+
+
+def _turned_away(session: Session) -> Sequence[TurnedAway]:
+    """Connections refused in the last day, the last first."""
+    recent = select(TurnedAway).where(TurnedAway.last_at > now() - LATELY).order_by(TurnedAway.last_at.desc())
+    return session.scalars(recent.limit(MOST)).all()
 
 
 def _troubles(session: Session) -> list[TroubleView]:
@@ -119,7 +129,7 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
 
     def render(template: str) -> str:
         with services.database.reading() as session:
-            return flask.render_template(template, oversight=read_oversight(session, asking()))
+            return flask.render_template(template, oversight=read_oversight(session, asking()), refusals=REFUSALS)
 
     @portal.get("/oversight")
     def oversight() -> ResponseReturnValue:

@@ -15,7 +15,8 @@ from config.settings import load_settings
 from gateway.accounts.people import NewPerson, add_person
 from gateway.cli import main
 from gateway.installation import Folders, remember_start
-from worklist.models import Person, Site
+from scp.peers import PeerBook
+from worklist.models import ApiToken, Person, Site
 from worklist.states import Role
 
 ONE_ENGINE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -188,7 +189,7 @@ def test_people_are_added_listed_and_checked(command, data: Path, database) -> N
     assert "--dicom-name" in failed_plainly(add("b@hospital.example", "--role", "reader"))
     assert "--site CODE" in failed_plainly(add("c@hospital.example", "--role", "site"))
     assert "no site NOWHERE" in failed_plainly(add("d@hospital.example", "--role", "site", "--site", "NOWHERE"))
-    for wrong in ("nora", "nora@", "nora @hospital.example", "nora@hospital.local"):
+    for wrong in ("nora", "nora@", "nora @hospital.example"):
         assert "e-mail address" in failed_plainly(add(wrong, "--role", "coordinator")), "they could never sign in"
     with database.reading() as session:
         assert session.query(Person).count() == 2
@@ -205,6 +206,67 @@ def test_sites_are_added_listed_and_checked(command, data: Path) -> None:
     assert "already belongs to the site ST_JOHN" in failed_plainly(add("OTHER", "--sends-from", "PACS"))
     assert "AE@HOST:PORT" in failed_plainly(add("OTHER", "--receives-on", "PACS"))
     assert "“query” or “status”" in failed_plainly(add("OTHER", "--proof", "trust"))
+
+
+@ONE_ENGINE
+def test_what_nobody_could_use_is_refused_with_what_to_write(command, data: Path) -> None:
+    def person(email: str = "x@hospital.example", name: str = "X", password: str = "a good password"):
+        return command(
+            "person", "add", email, "--data", str(data), "--name", name, "--password", password, "--role", "patient"
+        )
+
+    def site(code: str = "S", name: str = "S", *more: str):
+        return command("site", "add", code, "--data", str(data), "--name", name, *more)
+
+    for wrong in ("", "  ", "a\nb"):
+        assert "write 1 to 120" in failed_plainly(person(name=wrong))
+        assert "write 1 to 120" in failed_plainly(site(name=wrong))
+    assert "8 to 200" in failed_plainly(person(password="demo"))
+    assert "e.g. ST_MARY" in failed_plainly(site("a b"))
+    assert "AE title" in failed_plainly(site("S", "S", "--sends-from", "A" * 17))
+    assert "PACS@10.0.0.5:104" in failed_plainly(site("S", "S", "--receives-on", "A@host:70000"))
+    assert "10.1.0.0/16" in failed_plainly(site("S", "S", "--address", "10.0.0.300"))
+
+
+@ONE_ENGINE
+def test_a_removed_persons_tokens_end_and_an_internal_domain_is_a_domain(command, data: Path, database) -> None:
+    words = ("--data", str(data))
+    added = command(
+        "person", "add", "bo@hospital.local", *words, "--name", "Bo", "--password", "long enough", "--role", "patient"
+    )
+    assert added.returncode == 0, added.stderr
+    assert command("token", "bo@hospital.local", *words).returncode == 0
+    with database.reading() as session:
+        before = session.query(Person).filter_by(email="bo@hospital.local").one().fs_uniquifier
+    assert command("person", "remove", "bo@hospital.local", *words).returncode == 0
+    assert "Nobody here" in failed_plainly(command("token", "bo@hospital.local", *words))
+    assert "bo@" not in command("person", "list", *words).stdout
+    with database.reading() as session:
+        gone = session.query(Person).filter_by(email="bo@hospital.local").one()
+        assert (gone.active, gone.password, session.query(ApiToken).count()) == (False, None, 0)
+        assert gone.fs_uniquifier != before, "a session that is open ends"
+
+
+@ONE_ENGINE
+def test_a_site_is_changed_shown_and_removed_and_the_receivers_see_it(command, data: Path) -> None:
+    words = ("--data", str(data))
+    book = PeerBook(Folders(data).peers)
+    assert command("site", "peer", "add", "ST_MARY", *words, "--sends-from", "CT_1", "--right", "echo").returncode == 0
+    assert command("site", "set", "ST_MARY", *words, "--address", "10.1.2.3/8").returncode == 0
+    assert (book.find("CT_1").addresses, book.find("CT_1").rights) == (("10.0.0.0/8",), {"echo"})
+    assert "10.0.0.0/8" in command("site", "show", "ST_MARY", *words).stdout
+    assert "BEGIN CERTIFICATE" in failed_plainly(command("site", "certificate", "ST_MARY", str(__file__), *words))
+    assert command("site", "peer", "remove", "ST_MARY", "CT_1", *words).returncode == 0
+    assert book.find("CT_1") is None
+    assert command("site", "remove", "ST_MARY", *words).returncode == 0
+    assert "no site ST_MARY" in failed_plainly(command("site", "show", "ST_MARY", *words))
+
+
+def test_a_machine_that_shares_nothing_needs_both_addresses(command, tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text("[database]\nurl = 'postgresql://nobody@127.0.0.1:1/none'\n")
+    done = command("serve", "worker", "--data", str(tmp_path / "data"), "--config", str(own))
+    assert "archive.url" in failed_plainly(done)
 
 
 def test_where_a_file_would_go_is_explained_without_an_installation(command, tmp_path: Path, make) -> None:

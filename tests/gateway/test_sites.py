@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.sites import DOCTOR, BadPeer, Receiver, checked_title, put_site, write_peer_book
+from gateway.site_words import BadPeer, checked_title
+from gateway.sites import DOCTOR, Receiver, put_site, write_peer_book
 from scp.peers import PeerBook
 from worklist.models import Peer, Site
 

@@ -1,0 +1,88 @@
+"""What an administrator writes about sites and people, checked: each refusal says what to write instead."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from ipaddress import ip_network
+
+from config.errors import Explained
+from scp.peers import Right
+
+AE_TITLE = re.compile(r"[\x20-\x5b\x5d-\x7e]{1,16}")  # PS3.5 6.2, AE: no backslash, no control characters
+CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,252}[A-Za-z0-9])?|[0-9A-Fa-f:]+")
+LONGEST_NAME = 120
+
+
+REFUSALS = {
+    "CONTEXT": "it asked for something other than DICOM's application context: update the sender",
+    "CALLED": "it called us by another AE title: enter ours in the sender's settings",
+    "CALLING": "we do not know this AE title: add it to its site, or correct it in the sender's settings",
+    "ADDRESS": "this AE title came from an address that is not its site's: add the address, or find out who that is",
+    "CERTIFICATE": "it showed none of the certificates bound to its site: send by TLS with one of them",
+    "FULL": "too many associations at once: raise dicom.max_associations, or let the sender open fewer",
+    "OTHERS": "very many different names or addresses were refused that day: somebody may be trying names",
+}
+"""Why an association was not opened (names of `scp.negotiation.Rejection`), and what to change."""
+
+
+class BadPeer(Explained):
+    """What was said of a site cannot be used; the message says what to write instead."""
+
+
+class BadName(Explained):
+    """A name cannot be shown to people; the message says what to write instead."""
+
+
+def checked_title(text: str) -> str:
+    """An application entity title. Raises BadPeer."""
+    title = text.strip()
+    if not AE_TITLE.fullmatch(title):
+        raise BadPeer(f"“{_shown(text)}” is not an AE title: 1 to 16 plain characters without a backslash.")
+    return title
+
+
+def checked_code(text: str) -> str:
+    """A site's short code. Raises BadPeer."""
+    if not CODE.fullmatch(text):
+        raise BadPeer(
+            f"“{_shown(text)}” is no code for a site: up to 64 letters, digits, “_”, “-” and “.”, e.g. ST_MARY."
+        )
+    return text
+
+
+def checked_host(text: str) -> str:
+    """A host name or an address, IPv6 with or without brackets. Raises BadPeer."""
+    host = text.strip().strip("[]")
+    if not HOST.fullmatch(host):
+        raise BadPeer(f"“{_shown(text)}” is no host: write e.g. pacs.hospital.example or 10.0.0.5.")
+    return host
+
+
+def checked_name(text: str) -> str:
+    """A name as people read it. Raises BadName."""
+    name = text.strip()
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise BadName(f"“{_shown(text)}” is no name: write 1 to {LONGEST_NAME} characters on one line, e.g. St Mary's.")
+    return name
+
+
+def checked_networks(texts: Sequence[str]) -> list[str]:
+    """Addresses and networks, IPv4 or IPv6. Raises BadPeer."""
+    try:
+        return sorted({str(ip_network(text.strip(), strict=False)) for text in texts if text.strip()})
+    except ValueError as error:
+        raise BadPeer(f"{error}: write e.g. 10.1.2.3, 10.1.0.0/16 or 2001:db8::/32.") from error
+
+
+def checked_rights(texts: Sequence[str]) -> list[str]:
+    """Names of rights. Raises BadPeer."""
+    unknown = [text for text in texts if text not in {*Right}]
+    if unknown:
+        raise BadPeer(f"“{_shown(unknown[0])}” is no right: write {', '.join(Right)}.")
+    return [right for right in Right if right in texts]
+
+
+def _shown(text: str) -> str:
+    return text if text.isprintable() else ascii(text)[1:-1]
