@@ -6,7 +6,7 @@ from alembic import op
 import worklist.models
 
 revision = '517e50ad1e55'
-down_revision = 'd3c1510a5001'
+down_revision = 'd4b0c3a1e902'
 branch_labels = None
 depends_on = None
 
