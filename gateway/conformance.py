@@ -47,6 +47,9 @@ SERVICES: tuple[Row, ...] = (
 REJECTIONS: dict[Rejection, tuple[str, str]] = {
     Rejection.CALLING: ("calling AE title not recognized", "Have the coordinator enter your AE title"),
     Rejection.CALLED: ("called AE title not recognized", "Correct our AE title in your configuration"),
+    Rejection.ADDRESS: ("calling AE title not recognized", "Call from an address that the coordinator has entered"),
+    Rejection.CERTIFICATE: ("calling AE title not recognized", "Call with the certificate that was bound to your site"),
+    Rejection.CONTEXT: ("application context not supported", "Propose the DICOM application context"),
     Rejection.FULL: ("local limit exceeded", "Try again later, or use fewer associations"),
 }
 

@@ -19,6 +19,7 @@ from gateway.installation import Folders, read_secrets, remember_start
 from gateway.readiness import ready_file
 from gateway.sealed_files import seal_what_is_plain
 from gateway.supervisor import (
+    NICENESS,
     Part,
     StartFailed,
     Supervisor,
@@ -27,7 +28,6 @@ from gateway.supervisor import (
     to_stderr,
 )
 from gateway.unlocking import unlock
-from gateway.worker import NICENESS
 from orthanc import server as orthanc_server
 from orthanc.errors import ArchiveUnavailable
 

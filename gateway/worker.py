@@ -21,6 +21,7 @@ from gateway.publishing import Publishing
 from gateway.quarantine import Quarantine
 from gateway.readiness import mark_ready
 from gateway.sites import write_peer_book
+from gateway.supervisor import NICENESS
 from gateway.troubles import note_refusals, unusable_entries
 from gateway.turned_away import note_turned_away
 from orthanc.errors import ArchiveUnavailable
@@ -30,8 +31,6 @@ from worklist.models import Delivery, Report
 from worklist.states import DeliveryState, ReportState
 
 AT_ONCE = 4  # destinations that are served at the same time: a mute one holds up nobody else
-NICENESS = 5
-"""Who waits for an answer goes first: receivers and pages, then we and our archive."""
 
 
 def serve_worker(settings: Settings, part: str) -> None:

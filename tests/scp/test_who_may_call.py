@@ -106,7 +106,7 @@ def test_a_book_with_a_wrong_network_or_right_is_broken():
 
 
 def test_a_certificate_bound_to_the_name_opens_the_door_and_another_does_not(hospital):
-    policy = Policy("OVERREAD", 9, hospital.receiver._door._book, None, None)
+    policy = Policy("OVERREAD", 9, hospital.receiver._door.book, None, None)
     put_peer(hospital, certificates=[fingerprint(b"theirs")])
     for certificate, is_in in ((b"theirs", True), (b"another", False), (None, False)):
         judged = policy.judge(Request("HOSPITAL", "OVERREAD", DICOM, "127.0.0.1", certificate), 0)

@@ -6,7 +6,7 @@ from alembic import op
 import worklist.models
 
 revision = '517e50ad1e55'
-down_revision = 'd4b0c3a1e902'
+down_revision = 'c0a1e7e5d102'
 branch_labels = None
 depends_on = None
 
