@@ -22,6 +22,11 @@ UPLOADS = frozenset({"portal.upload"})
 REFUSED = "overread.refused"  # in a WSGI environment: the status with which the application answers without the body
 
 
+def sends_images(request: flask.Request) -> bool:
+    """Whether its body is files, whatever its media type says: it is for the route alone to read."""
+    return request.endpoint in UPLOADS or request.blueprint == "dicomweb"
+
+
 @dataclass(frozen=True, slots=True)
 class Allowance:
     """What is read of one body. `streams`: it goes to the application as it comes, and holds a thread so long.
@@ -68,8 +73,7 @@ class Bodies:
             return NOTHING
         if who is None:
             return FORM if request.endpoint in ANONYMOUS_FORMS else NOTHING
-        sends_images = request.endpoint in UPLOADS or request.blueprint == "dicomweb"
-        return self.upload if sends_images else SMALL
+        return self.upload if sends_images(request) else SMALL
 
     def admit(self, app: flask.Flask, environ: dict[str, object]) -> Admission:
         """Look at who sends a request, by its head alone."""

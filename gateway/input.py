@@ -6,6 +6,8 @@ import flask
 from werkzeug.exceptions import BadRequest
 from werkzeug.routing import IntegerConverter, Map
 
+from gateway.bodies import sends_images
+
 LONGEST_TEXT = 64 << 10
 LONGEST_LIST = 1_000
 DEEPEST = 16
@@ -30,11 +32,12 @@ def check_input(app: flask.Flask) -> None:
 def _check() -> None:
     request = flask.request
     texts = [request.path, *request.args.keys(), *request.args.values()]
-    if request.mimetype in {"application/x-www-form-urlencoded", "multipart/form-data"}:
+    in_body = not sends_images(request)
+    if in_body and request.mimetype in {"application/x-www-form-urlencoded", "multipart/form-data"}:
         texts += [text for name, value in request.form.items(multi=True) for text in (name, value)]
     for text in texts:
         _check_text(text)
-    if request.is_json:
+    if in_body and request.is_json:
         _check_json(request.get_json(silent=True))
 
 

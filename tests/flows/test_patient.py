@@ -76,7 +76,7 @@ def download(page: Page, link: str, file: Path) -> Path:
 
 def assert_nothing_for_another_patient(installation: Any, desk: Any, run_overread: Any, case_id: int) -> None:
     email = "another@flow.example"
-    words = ("person", "add", email, "--name", "Another Patient", "--role", "patient", "--password", "demo")
+    words = ("person", "add", email, "--name", "Another Patient", "--role", "patient", "--password", "demo of another")
     said = run_overread(*words, "--data", str(installation.data))
     assert said.returncode == 0, said.stderr
     other = desk(installation, email)

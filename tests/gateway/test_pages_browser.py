@@ -169,6 +169,9 @@ def test_a_folder_without_images_is_said_to_be_one(enter: Callable[..., Page], t
 def test_what_a_reader_types_is_saved_and_is_there_again(
     enter: Callable[..., Page], installation: Any, wait_for: Callable[..., None], waiting_case: int
 ) -> None:
+    boss = installation.token("coordinator@demo.example")
+    request = {"reason": "Second look", "prior_report": "Normal."}
+    assert installation.api("PUT", f"/api/v1/cases/{waiting_case}/request", boss, request)[0] == 200
     page = enter("reader")
     claim(page, waiting_case)
     page.get_by_label("Minor difference").check()

@@ -161,3 +161,14 @@ def test_a_deflated_file_is_refused_and_explained(keep, make, tmp_path) -> None:
     (verdict,) = keep(file.read_bytes(), "deflated.dcm")
     assert verdict.outcome in {Outcome.REFUSED, Outcome.SKIPPED}
     assert verdict.reason
+
+
+@pytest.mark.parametrize("media_type", ["application/x-www-form-urlencoded", ""])
+def test_an_upload_is_a_file_whatever_its_media_type_says(web, people, media_type) -> None:
+    """curl calls every body a form; looking for text in it once ate the file."""
+    patient = people.patient()
+    case_id = web.ask(patient, "POST", "/api/v1/cases", json={"reason": "x"}).json["id"]
+    answer = web.ask(
+        patient, "POST", f"/cases/{case_id}/files?name=one.dcm", data=web.world.make(), content_type=media_type
+    )
+    assert [one["outcome"] for one in answer.json["verdicts"]] == ["stored"]
