@@ -94,7 +94,7 @@ def assemble(parts: Parts) -> flask.Flask:
 
 
 def _add_pages(app: flask.Flask, parts: Parts) -> None:
-    signing = Signing(parts.cache)
+    signing = Signing(parts.database, parts.cache)
     uploads = Uploads(parts.database, parts.inbox, parts.folders.uploads)
 
     def preview(session: Session, case: Case) -> tuple[Section, ...]:

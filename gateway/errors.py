@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import flask
 import orjson
@@ -14,6 +14,7 @@ from orthanc.errors import ArchiveUnavailable, NotInArchive
 from sr_reports.errors import InvalidOpinion, Unreportable
 from worklist.lifecycle import NotAllowed, NotFound, WrongState
 from worklist.routes import Invalid, NotSignedIn
+from worklist.seen import Unseen
 
 log = structlog.get_logger()
 
@@ -27,6 +28,7 @@ STATUSES: dict[type[Exception], tuple[int, str]] = {
     NotFound: (404, "Not found"),
     NotInArchive: (404, "Not found"),
     WrongState: (409, "Somebody was faster"),
+    Unseen: (409, "Look again before you sign"),
     ArchiveUnavailable: (503, "The image archive does not answer"),
     OperationalError: (503, "The database does not answer"),
 }
@@ -52,6 +54,8 @@ DETAILS = {
 }
 RETRY_AFTER = "5"
 Page = Callable[[int, str, str], str]
+Members = Mapping[str, object]
+NO_MEMBERS: Members = {}
 
 
 def answer_errors(app: flask.Flask, page: Page) -> None:
@@ -67,7 +71,14 @@ def _known(error: Exception, page: Page) -> flask.Response:
     detail = "Try again in a moment." if isinstance(error, OperationalError) else str(error)
     if status == 503:
         log.warning("unavailable", error=type(error).__name__)
-    return _answer(page, status, title, detail, problems=list(getattr(error, "problems", ())))
+    return _answer(page, status, title, detail, _members(error))
+
+
+def _members(error: Exception) -> Members:
+    """What a program gets beside the sentence (RFC 9457, section 3.2)."""
+    if isinstance(error, Invalid):
+        return {"problems": list(error.problems)}
+    return error.members if isinstance(error, Unseen) else NO_MEMBERS
 
 
 def _http(error: HTTPException, page: Page) -> flask.Response:
@@ -88,9 +99,9 @@ def _unknown(error: Exception, page: Page) -> flask.Response:
     return _answer(page, 500, TITLES[500], DETAILS[500])
 
 
-def _answer(page: Page, status: int, title: str, detail: str, problems: list[str] | None = None) -> flask.Response:
+def _answer(page: Page, status: int, title: str, detail: str, members: Members = NO_MEMBERS) -> flask.Response:
     if _asked_by_program():
-        response = _problem(status, title, detail, problems)
+        response = _problem(status, title, detail, members)
     elif status == 401:
         return flask.make_response(flask.redirect(flask.url_for("security.login", next=flask.request.full_path)))
     else:
@@ -108,8 +119,6 @@ def _asked_by_program() -> bool:
     return path.startswith(("/api/", "/dicom-web", "/health", "/metrics")) or flask.request.is_json
 
 
-def _problem(status: int, title: str, detail: str, problems: list[str] | None) -> flask.Response:
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    if problems:
-        body["problems"] = problems
+def _problem(status: int, title: str, detail: str, members: Members) -> flask.Response:
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **members}
     return flask.Response(orjson.dumps(body), status, content_type="application/problem+json")

@@ -57,6 +57,8 @@ SCHEMAS: Json = {
         **REQUEST,
         hold_reason=TEXT,
         images_added_at=MOMENT,
+        images_added={"type": "integer", "description": "images that came after the case was claimed"},
+        images_version={"type": "integer", "description": "grows with every image; see sign"},
         signed_at=MOMENT,
         delivered_at=MOMENT,
         opinion={"oneOf": [_ref("Opinion"), {"type": "object", "maxProperties": 0}, {"type": "null"}]},
@@ -140,6 +142,8 @@ SCHEMAS: Json = {
         status={"type": "integer"},
         detail=TEXT,
         problems=_array(TEXT),
+        images_added={"type": "integer"},
+        images_version={"type": "integer"},
     ),
 }
 TROUBLE_ID = {"parameters": [{"name": "trouble_id", "in": "path", "required": True, "schema": {"type": "integer"}}]}
@@ -205,7 +209,13 @@ def document() -> Json:
             "put": _operation("Keep what the reader has written so far", _answer("Kept", {"type": "object"}),
                               body=_ref("Opinion"))
         },
-        "/api/v1/cases/{case_id}/sign": {"post": _operation("Freeze the opinion and send it on its way", case)},
+        "/api/v1/cases/{case_id}/sign": {
+            "post": _operation(
+                "Freeze the opinion and send it on its way; 409 with images_added and images_version when images came "
+                "after the claim and the body does not name the images_version that was looked at",
+                case, body=_object([], images_version={"type": "integer"}),
+            )
+        },
         "/api/v1/cases/{case_id}/deliveries": {
             "get": _operation("Where the report goes, with attempts and proof",
                               _answer("Deliveries", _object(["deliveries"], deliveries=_array(_ref("Delivery")))))

@@ -10,9 +10,9 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from config.database import Database
+from gateway.content import content_of
 from gateway.due import Due
 from gateway.headers import series_text, study_text
-from gateway.signing import content_of
 from orthanc.archive import Archive
 from orthanc.cache import ReadCache
 from orthanc.errors import ArchiveRefused, ArchiveUnavailable

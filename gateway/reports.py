@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from gateway.signing import Signing, content_of
+from gateway.content import content_of
+from gateway.signing import Signing
 from sr_reports.opinion import ReportContent
 from worklist.models import Case
 

@@ -1,165 +1,123 @@
-"""The reader signs: one transaction freezes the text, mints the UIDs and lists where the report must go."""
+"""The reader signs: the text is frozen with its UIDs and destinations, in one short transaction.
+
+Asking the archive and typesetting take seconds, and on SQLite a transaction that writes keeps everybody else from
+writing. So the report is made first, from what is read; then it is frozen if nothing has changed meanwhile.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import uuid4
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from config.database import Database
+from gateway.content import Gathered, complete, gather
 from orthanc.cache import ReadCache
 from sr_reports import snapshot
-from sr_reports.opinion import (
-    InstanceRef,
-    Opinion,
-    PriorReport,
-    ReportContent,
-    ReportUids,
-    Request,
-    SeriesSummary,
-    Signer,
-)
+from sr_reports.opinion import ReportContent
 from sr_reports.pdf import build_pdf
 from sr_reports.problems import problems
-from sr_reports.reference import header_of
 from sr_reports.structured import build_sr
-from worklist import lifecycle
+from worklist import cases, lifecycle
 from worklist.access import Viewer
-from worklist.models import Case, Delivery, Instance, Peer, Person, Report, Series, Study, now
+from worklist.lifecycle import Action
+from worklist.models import Case, Delivery, Peer, Person, Report, Study, now
 from worklist.routes import Invalid
+from worklist.seen import Seen, Unseen, check_seen
+from worklist.states import CaseState
 
 PORTAL = "Portal"
-ENHANCED_SR = "1.2.840.10008.5.1.4.1.1.88.22"
-VERSION = "0.1.0"
+TRIES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What must be the same when a report is frozen as when it was made: images by study and version."""
+
+    state: CaseState
+    reader_id: int | None
+    draft_at: datetime | None
+    images: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A report that can be made, and the standing of the case that it was made from."""
+
+    case_id: int
+    study_id: int
+    standing: Standing
+    content: ReportContent
 
 
 @dataclass(frozen=True, slots=True)
 class Signing:
     """Makes reports out of cases. The cache holds the header from which patient and study are copied."""
 
+    database: Database
     cache: ReadCache
 
     def draft(self, session: Session, case: Case) -> ReportContent:
         """What a report would say if it were signed now, by whoever holds the case."""
-        return self._content(session, case, case.reader or Person(email="", display_name="—"), _fresh_uids(), now())
+        signer = case.reader or Person(email="", display_name="—")
+        return complete(gather(session, case, signer, now()), self.cache)
 
-    def sign(self, session: Session, who: Viewer, case: Case) -> Report:
-        """Freeze the opinion in the caller's transaction.
+    def sign(self, who: Viewer, case_id: int, seen: Seen) -> int:
+        """Freeze the opinion as a report; its id.
 
-        Raises NotAllowed and WrongState as any move of a case, Invalid with everything that is missing, Unreportable
-        when the text cannot be printed, ArchiveUnavailable when the study's header is nowhere at hand.
+        Raises NotFound, NotAllowed and WrongState as any move of a case, Unseen when there is something that the
+        reader has not seen, Invalid with everything that is missing, Unreportable when the text cannot be printed,
+        ArchiveUnavailable when the study's header is nowhere at hand.
         """
-        lifecycle.sign(session, case, who)
-        signer = session.get_one(Person, who.person_id)
-        content = self._content(session, case, signer, _fresh_uids(), case.signed_at or now())
+        for _ in range(TRIES):
+            prepared = self._prepare(who, case_id, seen)
+            with self.database.writing() as session:
+                report = _freeze(session, who, prepared)
+            if report is not None:
+                return report.id
+        raise Unseen("This case kept changing while its report was being made. Look at it again, then sign.")
+
+    def _prepare(self, who: Viewer, case_id: int, seen: Seen) -> Prepared:
+        with self.database.reading() as session:
+            standing, gathered = _gather(session, who, case_id, seen)
+        content = complete(gathered, self.cache)
         missing = problems(content)
         if missing:
             raise Invalid(*missing)
         build_pdf(content, sr=build_sr(content))  # what cannot be made must stop the signature, not the delivery
-        return _write(session, case, content, who, _index_study(session, case))
-
-    def _content(
-        self, session: Session, case: Case, signer: Person, uids: ReportUids, signed_at: datetime
-    ) -> ReportContent:
-        study = _index_study(session, case)
-        return ReportContent(
-            opinion=Opinion.from_json(case.draft),
-            signer=_signer(signer),
-            request=_request(case),
-            uids=uids,
-            signed_at=signed_at.astimezone(),
-            evidence=tuple(_evidence(case)),
-            series=tuple(_summaries(case)),
-            reference=self._reference(study),
-            prior_report=_prior(case),
-            version=len(case.reports) + 1,
-            predecessor=_predecessor(case),
-            software_version=VERSION,
-        )
-
-    def _reference(self, study: Study) -> bytes:
-        first = next(each for series in study.series if not series.ours for each in series.instances)
-        image = self.cache.get(first.sha256, first.archive_id)
-        return header_of(next(iter(image.stream())))  # its first megabyte: the header stands before the pixels
+        return Prepared(case_id, gathered.study_id, standing, content)
 
 
-def _index_study(session: Session, case: Case) -> Study:
-    """The study into which the report goes: the newest of those that were sent."""
-    has_images = select(Instance.id).join(Series).where(Series.study_id == Study.id, Series.ours.is_(False)).exists()
-    chosen = [study for study in case.studies if session.scalar(select(has_images).where(Study.id == study.id))]
-    if not chosen:
-        raise Invalid("This case has no images; a report belongs to a study.")
-    return chosen[-1]
+def _gather(session: Session, who: Viewer, case_id: int, seen: Seen) -> tuple[Standing, Gathered]:
+    case = cases.get(session, who, case_id)
+    lifecycle.require(case, who, Action.SIGN)
+    check_seen(case, seen)
+    return _standing(case), gather(session, case, session.get_one(Person, who.person_id), now())
 
 
-def _fresh_uids() -> ReportUids:
-    """Four new UIDs below 2.25 (PS3.5 B.2)."""
-    return ReportUids(*(f"2.25.{uuid4().int}" for _ in range(4)))
+def _standing(case: Case) -> Standing:
+    images = tuple(sorted((study.id, study.version) for study in case.studies))
+    return Standing(case.state, case.reader_id, case.draft_at, images)
 
 
-def _signer(person: Person) -> Signer:
-    return Signer(
-        name=person.dicom_name or person.display_name,
-        display_name=person.display_name,
-        title=person.title,
-        organization=person.organization,
-        registration_number=person.registration_number,
-        registration_body=person.registration_body,
-    )
-
-
-def _request(case: Case) -> Request:
-    return Request(
-        case_number=f"OR-{case.id}",
-        subspecialty=case.subspecialty,
-        requested_by=case.site.name if case.site else (case.patient.display_name if case.patient else ""),
-        reason=case.reason,
-        history=case.history,
-        questions=tuple(case.questions),
-        received_on=case.created_at.date(),
-    )
-
-
-def _prior(case: Case) -> PriorReport | None:
-    if not case.prior_report:
+def _freeze(session: Session, who: Viewer, prepared: Prepared) -> Report | None:
+    """Sign and write what was prepared; None, and nothing is written, if the case has changed since."""
+    studies = [study_id for study_id, _ in prepared.standing.images]
+    session.execute(select(Study.id).where(Study.id.in_(studies)).order_by(Study.id).with_for_update())
+    case = session.get_one(Case, prepared.case_id, with_for_update=True)  # after the studies, as an arriving image does
+    if _standing(case) != prepared.standing:
         return None
-    return PriorReport(case.prior_report, case.prior_report_author, case.prior_report_date)
+    lifecycle.sign(session, case, who, prepared.content.signed_at)
+    return _write(session, case, prepared, who)
 
 
-def _predecessor(case: Case) -> InstanceRef | None:
-    if not case.reports:
-        return None
-    last = case.reports[-1]
-    return InstanceRef(last.study.study_uid, last.sr_series_uid, ENHANCED_SR, last.sr_uid)
-
-
-def _sent(case: Case) -> Iterator[tuple[Study, Series]]:
-    return ((study, series) for study in case.studies for series in study.series if not series.ours)
-
-
-def _evidence(case: Case) -> Iterator[InstanceRef]:
-    for study, series in _sent(case):
-        for each in series.instances:
-            yield InstanceRef(study.study_uid, series.series_uid, each.sop_class_uid, each.sop_uid)
-
-
-def _summaries(case: Case) -> Iterator[SeriesSummary]:
-    for _, series in _sent(case):
-        yield SeriesSummary(series.modality, series.description, len(series.instances))
-
-
-def content_of(report: Report) -> ReportContent:
-    """A signed report's content, whole again."""
-    return snapshot.from_json(report.content, report.reference)
-
-
-def _write(session: Session, case: Case, content: ReportContent, who: Viewer, study: Study) -> Report:
+def _write(session: Session, case: Case, prepared: Prepared, who: Viewer) -> Report:
+    content = prepared.content
     report = Report(
         case_id=case.id,
-        study_id=study.id,
+        study_id=prepared.study_id,
         reference=content.reference,
         version=content.version,
         content=snapshot.to_json(content),

@@ -9,7 +9,7 @@ from pydicom import Dataset
 from sr_reports.opinion import ReportContent, Signer
 from sr_reports.printable import printable
 from sr_reports.prose import blocks, language, one_line, right_to_left, wrappable
-from sr_reports.sections import series_line
+from sr_reports.sections import basis, series_line
 from sr_reports.wording import (
     LIMITS,
     MODALITIES,
@@ -63,7 +63,7 @@ def signature(content: ReportContent, sr_digest: str, *, draft: bool) -> Data:
             ("Signed", "" if draft else human_moment(content.signed_at)),
             ("Registration", _registration(signer)),
         ),
-        "statement": LIMITS,
+        "statement": f"{basis(content)} {LIMITS}" if content.received_until else LIMITS,
         "identifiers": [] if draft else [{"label": label, "value": text} for label, text in identifiers],
     }
 

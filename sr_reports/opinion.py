@@ -146,6 +146,7 @@ class ReportContent:
     `sr_reports.reference.header_of` makes it small): patient and study are copied from it verbatim. `evidence` is every
     instance that was received, of all studies of the case, without our own reports. `predecessor` is the SR of the
     version before, and required when `version` is above 1. `signed_at` is aware; its zone is the one that is printed.
+    `received_until` is when the newest image of the evidence came; reports of before it was kept have none.
     """
 
     opinion: Opinion
@@ -162,3 +163,4 @@ class ReportContent:
     institution: str = "Overread"
     product: str = "Overread"
     software_version: str = ""
+    received_until: datetime | None = None

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from sr_reports.opinion import PriorReport, ReportContent, SeriesSummary
 from sr_reports.prose import paragraphs
-from sr_reports.wording import CONCORDANCE, LIMITS, MODALITIES, count, date_in_words, human_date
+from sr_reports.wording import CONCORDANCE, LIMITS, MODALITIES, count, date_in_words, human_date, human_moment
 
 
 class SectionName(StrEnum):
@@ -68,7 +68,7 @@ def sections(content: ReportContent) -> tuple[Section, ...]:
     told = {
         SectionName.REQUEST: tuple(_request(content)),
         SectionName.HISTORY: _texts(content.request.history),
-        SectionName.RECEIVED: (*_received(content.series), Paragraph(LIMITS)),
+        SectionName.RECEIVED: (*_received(content), Paragraph(LIMITS)),
         SectionName.FIRST_REPORT: tuple(_first_report(content.prior_report)),
         SectionName.FINDINGS: _texts(content.opinion.findings),
         SectionName.COMPARISON: tuple(_comparison(content)),
@@ -93,9 +93,18 @@ def _request(content: ReportContent) -> Iterator[Paragraph]:
         yield from _texts(question, Role.QUESTION)
 
 
-def _received(series: tuple[SeriesSummary, ...]) -> Iterator[Paragraph]:
-    if series:
-        yield Paragraph("\n".join(f"- {series_line(each)}" for each in series))
+def _received(content: ReportContent) -> Iterator[Paragraph]:
+    if content.received_until:
+        yield Paragraph(basis(content))
+    if content.series:
+        yield Paragraph("\n".join(f"- {series_line(each)}" for each in content.series))
+
+
+def basis(content: ReportContent) -> str:
+    """Based on 312 images received until 24 November 2026, 14:05 (UTC+01:00)."""
+    images = count(len(content.evidence), "image")
+    until = f" received until {human_moment(content.received_until)}" if content.received_until else ""
+    return f"Based on {images}{until}."
 
 
 def series_line(series: SeriesSummary) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from worklist.access import Viewer
+from worklist.added import images_added, images_version
 from worklist.lifecycle import possible
 from worklist.models import Case, Delivery, Report, Series, Study
 from worklist.states import CaseState, Role
@@ -47,6 +48,8 @@ def whole(case: Case, who: Viewer) -> Json:
         "prior_report_date": case.prior_report_date,
         "hold_reason": case.hold_reason,
         "images_added_at": _moment(case.images_added_at),
+        "images_added": images_added(case),
+        "images_version": images_version(case),
         "signed_at": _moment(case.signed_at),
         "delivered_at": _moment(case.delivered_at),
         "opinion": written,

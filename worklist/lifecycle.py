@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -15,6 +16,7 @@ from sqlalchemy import ColumnElement, CursorResult, and_, or_, true, update
 from sqlalchemy.orm import Session
 
 from worklist.access import Viewer
+from worklist.added import version_now
 from worklist.models import AuditLine, Case, now
 from worklist.states import CaseState, Role
 
@@ -122,12 +124,13 @@ def open_case(session: Session, case: Case, **routed: Any) -> None:
 
 def claim(session: Session, case: Case, who: Viewer) -> None:
     """Give the case to one reader. Of two who claim at once exactly one succeeds; the other gets WrongState."""
-    _move(session, case, Action.CLAIM, who, reader_id=who.person_id, claimed_at=now())
+    _move(session, case, Action.CLAIM, who, reader_id=who.person_id, claimed_at=now(), claimed_version=version_now())
 
 
 def release(session: Session, case: Case, who: Viewer, reason: str) -> None:
     """Hand the case back to the worklist; what was written stays as its draft."""
-    _move(session, case, Action.RELEASE, who, detail=reason, reader_id=None, claimed_at=None, hold_reason="")
+    _move(session, case, Action.RELEASE, who, detail=reason, reader_id=None, claimed_at=None, claimed_version=None,
+          hold_reason="")  # fmt: skip
 
 
 def hold(session: Session, case: Case, who: Viewer, reason: str) -> None:
@@ -146,9 +149,9 @@ def assign(session: Session, case: Case, who: Viewer, subspecialty: str, why: st
           routed_why=why)  # fmt: skip
 
 
-def sign(session: Session, case: Case, who: Viewer) -> None:
-    """Freeze the opinion. The caller writes the report's row in the same transaction."""
-    _move(session, case, Action.SIGN, who, signed_at=now())
+def sign(session: Session, case: Case, who: Viewer, at: datetime) -> None:
+    """Freeze the opinion, signed at that moment. The caller writes the report's row in the same transaction."""
+    _move(session, case, Action.SIGN, who, signed_at=at)
 
 
 def deliver(session: Session, case: Case) -> None:
@@ -166,11 +169,26 @@ def cancel(session: Session, case: Case, who: Viewer, reason: str) -> None:
     _move(session, case, Action.CANCEL, who, detail=reason)
 
 
+def require(case: Case, who: Viewer, action: Action) -> None:
+    """Raise NotAllowed or WrongState if the move could not be made with the case as it was read; locks nothing."""
+    _require_part(case, who, action)
+    if case.state not in STEPS[action].before:
+        raise _wrong_state(case, action)
+
+
+def _require_part(case: Case, who: Viewer | None, action: Action) -> None:
+    by = STEPS[action].by
+    if not by & parts_of(who, case):
+        raise NotAllowed(f"Only {' or '.join(sorted(by))} can {action} this case.")
+
+
+def _wrong_state(case: Case, action: Action) -> WrongState:
+    return WrongState(f"This case is {case.state}; it cannot be changed by “{action}” now.")
+
+
 def _move(session: Session, case: Case, action: Action, who: Viewer | None, detail: str = "", **values: Any) -> None:
     step = STEPS[action]
-    if not step.by & parts_of(who, case):
-        allowed = " or ".join(sorted(step.by))
-        raise NotAllowed(f"Only {allowed} can {action} this case.")
+    _require_part(case, who, action)
     changed = session.execute(
         update(Case)
         .where(Case.id == case.id, Case.state.in_(step.before), _still(who, step))
@@ -179,7 +197,7 @@ def _move(session: Session, case: Case, action: Action, who: Viewer | None, deta
     )
     if not isinstance(changed, CursorResult) or changed.rowcount != 1:
         session.refresh(case)
-        raise WrongState(f"This case is {case.state}; it cannot be changed by “{action}” now.")
+        raise _wrong_state(case, action)
     session.add(AuditLine(person_id=who.person_id if who else None, action=action, case_id=case.id, detail=detail))
     session.flush()
     session.refresh(case)

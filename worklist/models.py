@@ -368,6 +368,7 @@ class Case(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
     ready_at: Mapped[datetime | None]
     claimed_at: Mapped[datetime | None]
+    claimed_version: Mapped[int | None]  # worklist.seen.images_version when it was claimed
     signed_at: Mapped[datetime | None]
     delivered_at: Mapped[datetime | None]
     site: Mapped[Site | None] = relationship()

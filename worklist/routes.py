@@ -14,7 +14,8 @@ from config.database import Database
 from worklist import cases, descriptions, lifecycle
 from worklist.access import Viewer
 from worklist.cases import RequestText
-from worklist.models import Case, Report
+from worklist.models import Case
+from worklist.seen import Seen
 from worklist.states import CaseState
 from worklist.subspecialties import Subspecialty
 
@@ -41,7 +42,7 @@ class Desk:
     database: Database
     viewer: Callable[[], Viewer | None]
     read_opinion: Callable[[Json], Json]
-    sign: Callable[[Session, Viewer, Case], Report]
+    sign: Callable[[Viewer, int, Seen], int]
 
 
 def create_api(desk: Desk) -> Blueprint:
@@ -75,6 +76,13 @@ def _text(body: Json, name: str, *, required: bool = False) -> str:
     if not isinstance(value, str) or (required and not value.strip()):
         raise Invalid(f"“{name}” must be a text" + (" that is not empty." if required else "."))
     return value.strip()
+
+
+def _seen(body: Json) -> Seen:
+    version = body.get("images_version")
+    if version is not None and type(version) is not int:
+        raise Invalid("“images_version” must be the number that the case shows under this name.")
+    return Seen(images_version=version)
 
 
 def request_text(body: Json) -> RequestText:
@@ -178,12 +186,10 @@ def _add_writing(api: Blueprint, desk: Desk) -> None:
 
     @api.post("/<int:case_id>/sign")
     def sign(case_id: int) -> Json:
-        who = _signed_in(desk)
-        with desk.database.writing() as session:
-            case = cases.get(session, who, case_id)
-            desk.sign(session, who, case)
-            session.expire(case)
-            return descriptions.whole(case, who)
+        who, seen = _signed_in(desk), _seen(_body())
+        desk.sign(who, case_id, seen)
+        with desk.database.reading() as session:
+            return descriptions.whole(cases.get(session, who, case_id), who)
 
 
 def _add_report(api: Blueprint, desk: Desk) -> None:

@@ -13,12 +13,13 @@ from sqlalchemy.orm import Session
 
 from gateway.portal.case_lines import CaseLine, case_line
 from gateway.portal.elsewhere import elsewhere
+from gateway.portal.notices import kept_aside, late_images
 from gateway.portal.reading import answers_of
 from gateway.portal.remarks import remarks_for_patient, remarks_in_words
-from gateway.portal.reports import moving, report_views
+from gateway.portal.reports import moving, report_views, standing
 from gateway.portal.rights import asking
 from gateway.portal.services import PortalServices
-from gateway.portal.studies import Counts, count_images, other_names, viewer_link
+from gateway.portal.studies import count_images, other_names, viewer_link
 from gateway.portal.timeline import timeline
 from gateway.portal.words import STATES_FOR_PATIENTS
 from sr_reports.errors import Unreportable
@@ -76,12 +77,13 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
     @portal.get("/cases/<int:case_id>/state")
     def case_state(case_id: int) -> ResponseReturnValue:
         with services.database.reading() as session:
-            is_now = cases.get(session, asking(), case_id).state
+            case = cases.get(session, asking(), case_id)
+            is_now = standing(case, kept_aside(session, case, asking()))
         return "", 204, {"HX-Refresh": "true"} if flask.request.args.get("was") != is_now else {}
 
-    @portal.get("/cases/<int:case_id>/report")
-    def case_report(case_id: int) -> ResponseReturnValue:
-        return render(case_id, "case_report.html")
+    @portal.get("/cases/<int:case_id>/news")
+    def case_news(case_id: int) -> ResponseReturnValue:
+        return render(case_id, "case_news.html")
 
     @portal.get("/cases/<int:case_id>/images")
     def case_images(case_id: int) -> ResponseReturnValue:
@@ -89,17 +91,16 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
 
 
 def _told(services: PortalServices, session: Session, case: Case, who: Viewer) -> dict[str, object]:
-    counts = count_images(session, [case])
     holds = case.reader_id == who.person_id
     return {
-        **_about(case, who, counts),
+        **_about(session, case, who),
         "elsewhere": elsewhere(session, case, who),
         "holds": holds,
         "writing": holds and case.state is CaseState.CLAIMED,
         "answers": answers_of(case),
         "concordances": _concordances(case),
         "reports": report_views(case),
-        "moving": moving(case),
+        "poll": 2 if moving(case) else 5,
         "sections": _sections(services, session, case, who),
         "steps": timeline(case),
         "uploading": case.state in UPLOADING and case.patient_id == who.person_id,
@@ -115,15 +116,18 @@ def _concordances(case: Case) -> tuple[tuple[str, str], ...]:
     return tuple(each for each in CONCORDANCES if (each[0] == "not_provided") is not bool(case.prior_report.strip()))
 
 
-def _about(case: Case, who: Viewer, counts: Counts) -> dict[str, object]:
-    line: CaseLine = case_line(case, who, counts)
+def _about(session: Session, case: Case, who: Viewer) -> dict[str, object]:
+    aside = kept_aside(session, case, who)
+    line: CaseLine = case_line(case, who, count_images(session, [case]))
     return {
         "case": case,
         "line": line,
         "viewer_link": viewer_link(case.id, line.studies),
         "other_names": other_names(case),
         "remarks": (remarks_for_patient(case),) if case.patient_id == who.person_id else remarks_in_words(case),
-        "added_later": case.images_added_at is not None and case.state not in UPLOADING,
+        "late": late_images(case, who),
+        "aside": aside,
+        "standing": standing(case, aside),
     }
 
 

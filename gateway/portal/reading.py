@@ -19,13 +19,11 @@ from sr_reports.problems import opinion_problems
 from sr_reports.sections import Section
 from worklist import cases, lifecycle
 from worklist.access import Viewer
+from worklist.added import images_added, images_version
 from worklist.models import Case
 from worklist.routes import Invalid
+from worklist.seen import Seen, Unseen, added_in_words, text_version
 from worklist.states import CaseState
-
-
-class NotYet(Exception):
-    """The case cannot be signed like this; the message says what to do first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +41,8 @@ def readiness(case: Case) -> Readiness:
     still_open = []
     if not opinion.recommendations.strip():
         still_open.append("There are no recommendations.")
-    if case.images_added_at and case.claimed_at and case.images_added_at > case.claimed_at:
-        still_open.append("Images were added after you claimed the case. Have you seen them?")
+    if added := images_added(case):
+        still_open.append(f"{added_in_words(added)} Have you looked at them?")
     return Readiness(missing, tuple(still_open))
 
 
@@ -72,17 +70,20 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
             if case.state is not CaseState.CLAIMED:
                 return flask.redirect(flask.url_for("portal.case", case_id=case_id))
             return flask.render_template(
-                "sign.html", case=case, line=_line(session, case), readiness=readiness(case), seen=_version(case)
+                "sign.html",
+                case=case,
+                line=_line(session, case),
+                readiness=readiness(case),
+                seen=Seen(images_version(case), text_version(case)),
             )
 
     @portal.post("/cases/<int:case_id>/sign")
     def sign(case_id: int) -> ResponseReturnValue:
         try:
-            with services.database.writing() as session:
-                case = held(session, asking(), case_id)
-                _check(case)
-                services.sign(session, asking(), case)
-        except (NotYet, Invalid, Unreportable) as error:
+            with services.database.reading() as session:
+                held(session, asking(), case_id)
+            services.sign(asking(), case_id, _seen())
+        except (Unseen, Invalid, Unreportable) as error:
             flask.flash(f"Not signed. {error}", "problem")
         else:
             flask.flash("Signed. The report is being made and sent.", "done")
@@ -119,14 +120,7 @@ def _line(session: Session, case: Case) -> CaseLine:
     return case_line(case, asking(), count_images(session, [case]))
 
 
-def _version(case: Case) -> str:
-    return case.draft_at.isoformat() if case.draft_at else ""
-
-
-def _check(case: Case) -> None:
-    """What is signed is what was seen. Raises NotYet."""
-    if flask.request.form.get("seen", "") != _version(case):
-        raise NotYet("The text has changed since you looked, perhaps in another window. Read it again, then sign.")
-    missing = readiness(case).missing
-    if missing:
-        raise NotYet(" ".join(missing))
+def _seen() -> Seen:
+    """What the question before signing showed."""
+    form = flask.request.form
+    return Seen(form.get("images_version", type=int), form.get("seen", ""))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
+from gateway.content import content_of
 from gateway.portal.words import DELIVERIES, Label, counted
+from sr_reports.sections import basis
+from worklist.added import images_version
+from worklist.images import WAITING
 from worklist.models import Case, Delivery, Report, now
 from worklist.states import CaseState, DeliveryState
 
@@ -32,6 +37,7 @@ class ReportView:
     version: int
     signed_at: datetime
     signed_by: str
+    basis: str
     ready: bool
     making: str
     error: str
@@ -49,12 +55,27 @@ def moving(case: Case) -> bool:
     return case.state is CaseState.SIGNED
 
 
+def standing(case: Case, aside: str) -> str:
+    """Everything of a case that changes by itself, as one word: a page that shows another one loads anew.
+
+    While images are still being handed in their number does not count: it would interrupt the upload.
+    """
+    if case.state in WAITING:
+        return str(case.state)
+    told = [str(case.state), str(images_version(case)), aside]
+    for report in case.reports:
+        told += [str(report.published_at), report.last_error]
+        told += [f"{each.id} {each.state} {each.attempts} {each.last_error}" for each in report.deliveries]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
+
+
 def _report_view(report: Report) -> ReportView:
     ready = report.published_at is not None
     return ReportView(
         version=report.version,
         signed_at=report.signed_at,
         signed_by=report.signer.display_name,
+        basis=basis(content_of(report)),
         ready=ready,
         making="" if ready else "The documents are being made and put into the archive.",
         error="" if ready else report.last_error,

@@ -28,7 +28,7 @@ PAGES: Mapping[str, frozenset[Role]] = {
     "worklist_rows": READERS,
     "case": EVERYBODY,
     "case_state": EVERYBODY,
-    "case_report": EVERYBODY,
+    "case_news": EVERYBODY,
     "case_images": EVERYBODY,
     "move": EVERYBODY,
     "preview": frozenset({Role.READER}),

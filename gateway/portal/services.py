@@ -14,7 +14,8 @@ from config.settings import Settings
 from gateway.quarantine import Quarantine
 from sr_reports.sections import Section
 from worklist.access import Viewer
-from worklist.models import Case, Report
+from worklist.models import Case
+from worklist.seen import Seen
 
 
 class Outcome(StrEnum):
@@ -47,7 +48,7 @@ class PortalServices:
 
     settings: Settings
     database: Database
-    sign: Callable[[Session, Viewer, Case], Report]
+    sign: Callable[[Viewer, int, Seen], int]
     quarantine: Quarantine
     keep_upload: Callable[[Viewer, int, Path, str], list[UploadVerdict]]
     preview: Callable[[Session, Case], tuple[Section, ...]]

@@ -37,6 +37,7 @@ from scp.inbox import Entry, Inbox
 from scp.part10 import split_part10
 from worklist.access import Viewer
 from worklist.models import Case, CaseStudy, Delivery, Instance, Person, Report, Study, Trouble, now
+from worklist.seen import Seen
 from worklist.states import CaseState, DeliveryState, ReportState
 
 
@@ -166,8 +167,13 @@ class World:
 
     def sign(self, who: Viewer, case_id: int) -> int:
         """Sign it; the report's id."""
+        return Signing(self.database, self.cache).sign(who, case_id, Seen())
+
+    def release(self, case_id: int) -> None:
+        """Put a held case back onto the worklist."""
         with self.database.writing() as session:
-            return Signing(self.cache).sign(session, who, session.get_one(Case, case_id)).id
+            case = session.get_one(Case, case_id)
+            case.state, case.reader_id = CaseState.READY, None
 
     def publishing(self) -> Publishing:
         """What publishes, with pauses of a second."""

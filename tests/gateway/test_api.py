@@ -166,6 +166,41 @@ def test_signing_freezes_the_opinion(web, people) -> None:
     assert (early.status_code, early.content_type) == (404, PROBLEM)
 
 
+def test_images_that_came_after_the_claim_must_be_named_to_sign_over_them(web, people) -> None:
+    """The API once signed over images that the reader had never seen."""
+    reader, site, image = people.reader(), people.site(), web.world.make()
+    case_id = web.world.held_case(reader, site, image)
+    web.world.release(case_id)
+    path = f"/api/v1/cases/{case_id}"
+    claimed = web.ask(reader, "POST", f"{path}/claim").json
+    assert (claimed["images_added"], claimed["images_version"]) == (0, 1)
+    study = claimed["studies"][0]["study_uid"]
+    for _ in range(3):
+        web.world.receive(web.world.make(StudyInstanceUID=study), f"site:{site}")
+    web.world.carry()
+    for body in ({}, {"images_version": 1}, {"images_version": 5}):
+        refused = web.ask(reader, "POST", f"{path}/sign", json=body)
+        assert (refused.status_code, refused.content_type) == (409, PROBLEM)
+        assert (refused.json["images_added"], refused.json["images_version"]) == (3, 4)
+        assert "3 images were added after you claimed this case" in refused.json["detail"]
+    assert web.ask(reader, "POST", f"{path}/sign", json={"images_version": "4"}).status_code == 400
+    shown = web.ask(reader, "GET", path).json["images_version"]
+    assert web.ask(reader, "POST", f"{path}/sign", json={"images_version": shown}).json["state"] == "SIGNED"
+
+
+def test_images_that_were_there_before_the_claim_need_not_be_named(web, people) -> None:
+    first, second, site, image = people.reader(), people.reader(), people.site(), web.world.make()
+    case_id = web.world.held_case(first, site, image)
+    path, study = f"/api/v1/cases/{case_id}", web.world.studies()[0].study_uid
+    web.world.release(case_id)
+    web.ask(first, "POST", f"{path}/claim")
+    web.world.receive(web.world.make(StudyInstanceUID=study), f"site:{site}")
+    web.world.carry()
+    assert web.ask(first, "POST", f"{path}/release").json["images_added"] == 0
+    assert web.ask(second, "POST", f"{path}/claim").json["images_added"] == 0
+    assert web.ask(second, "POST", f"{path}/sign").status_code == 200
+
+
 def test_a_case_without_images_cannot_be_signed(web, people) -> None:
     reader = people.reader()
     case_id = case_in(web, CaseState.CLAIMED, reader_id=reader.person_id, draft=WHOLE_OPINION)

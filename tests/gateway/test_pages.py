@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -149,7 +150,7 @@ def test_a_case_page_is_missing_for_whoever_may_not_know_of_the_case(web: Any, a
     reader, site, patient = web.people.reader(), web.people.site(), web.people.patient()
     case = add_case(site_id=site, state=CaseState.CLAIMED, reader_id=reader.person_id)
     strangers = [web.people.reader(), web.people.reader("thoracic"), patient, web.people.hospital(web.people.site())]
-    paths = [f"/cases/{case}{part}" for part in ("", "/report", "/images", "/state", "/preview", "/sign", "/request")]
+    paths = [f"/cases/{case}{part}" for part in ("", "/news", "/images", "/state", "/preview", "/sign", "/request")]
     assert {web.ask(who, "GET", path).status_code for who in strangers for path in paths} == {404}
     insiders = [reader, web.people.coordinator(), web.people.hospital(site)]
     assert {web.ask(who, "GET", f"/cases/{case}").status_code for who in insiders} == {200}
@@ -307,6 +308,89 @@ def test_what_is_signed_is_what_was_seen(web: Any) -> None:
     assert "The documents are being made" in web.ask(reader, "GET", f"/cases/{case}").text
 
 
+def add_images(web: Any, case: int, count: int) -> None:
+    """Images of the case's study that come now."""
+    with web.database.reading() as session:
+        study = session.get_one(Case, case).studies[0]
+        uids = {"StudyInstanceUID": study.study_uid, "SeriesInstanceUID": study.series[0].series_uid}
+    for _ in range(count):
+        web.world.receive(web.world.make(**uids), study.origin)
+    web.world.carry()
+
+
+def shown_in(question: str) -> dict[str, str]:
+    """What the question before signing says that the reader has seen."""
+    return dict(re.findall(r'name="(seen|images_version)" value="([^"]+)"', question))
+
+
+def held_since_now(web: Any) -> tuple[Viewer, int, int]:
+    """A reader, the case that they claimed a moment ago, its site."""
+    reader, site = web.people.reader(), web.people.site()
+    case = web.world.held_case(reader, site, draft_at=now())
+    web.world.release(case)
+    assert web.ask(reader, "POST", f"/api/v1/cases/{case}/claim").status_code == 200
+    return reader, case, site
+
+
+def test_images_that_came_after_the_claim_are_named_and_signed_only_when_they_were_shown(web: Any) -> None:
+    """A report once went out over images that came while it was written, and nobody had been asked."""
+    reader, case, site = held_since_now(web)
+    page = web.ask(reader, "GET", f"/cases/{case}/sign").text
+    before = shown_in(page)
+    add_images(web, case, 2)
+    said = "2 images were added after you claimed this case."
+    for path in ("", "/news", "/sign"):
+        assert said in web.ask(reader, "GET", f"/cases/{case}{path}").text, path
+    assert "after the reader claimed" in web.ask(web.people.hospital(site), "GET", f"/cases/{case}").text
+    web.ask(reader, "POST", f"/cases/{case}/sign", data=before)
+    assert case_of(web, case).state is CaseState.CLAIMED, "the question showed the old images"
+    page = web.ask(reader, "GET", f"/cases/{case}/sign").text
+    web.ask(
+        reader,
+        "POST",
+        f"/cases/{case}/sign",
+        data=shown_in(page),
+    )
+    assert case_of(web, case).state is CaseState.SIGNED
+    assert said not in web.ask(reader, "GET", f"/cases/{case}").text
+
+
+def test_a_signed_report_says_on_which_images_it_is_based_and_that_later_ones_are_not_among_them(web: Any) -> None:
+    reader, case, _ = held_since_now(web)
+    add_images(web, case, 2)
+    version = web.ask(reader, "GET", f"/api/v1/cases/{case}").json["images_version"]
+    assert web.ask(reader, "POST", f"/api/v1/cases/{case}/sign", json={"images_version": version}).status_code == 200
+    assert "Based on 3 images received until" in web.ask(reader, "GET", f"/cases/{case}").text
+    web.world.publishing().step()
+    page = web.ask(reader, "GET", f"/cases/{case}").text
+    assert "after the report was signed" not in page, "our own report is no image"
+    add_images(web, case, 1)
+    page = web.ask(reader, "GET", f"/cases/{case}").text
+    assert "1 image was added after the report was signed, which is not based on it." in page
+    assert "Based on 3 images received until" in page
+
+
+def test_images_that_were_kept_aside_are_told_to_everybody_of_the_case_until_they_are_seen_to(web: Any) -> None:
+    reader, case, site = held_since_now(web)
+    with web.database.writing() as session:
+        study = session.get_one(Case, case).studies[0]
+        for number in range(2):
+            session.add(Trouble(kind="quarantined", origin=study.origin, study_uid=study.study_uid, reason="r",
+                                key=f"a{number}"))  # fmt: skip
+        session.add(Trouble(kind="quarantined", origin="site:999", study_uid=study.study_uid, reason="r", key="b"))
+    told = {
+        "2 images of this study were kept aside because they contradict it": reader,
+        "2 images that you sent of this study were kept aside": web.people.hospital(site),
+    }
+    for said, who in told.items():
+        assert said in web.ask(who, "GET", f"/cases/{case}").text
+    with web.database.writing() as session:
+        for trouble in session.query(Trouble):
+            trouble.resolved_at = now()
+    for said, who in told.items():
+        assert said not in web.ask(who, "GET", f"/cases/{case}").text
+
+
 def test_the_preview_says_what_the_report_will_say(web: Any) -> None:
     reader = web.people.reader()
     case = web.world.held_case(reader, web.people.site(), history=EVIL)
@@ -378,8 +462,32 @@ def test_a_refused_delivery_is_tried_again_when_a_coordinator_says_so(web: Any) 
 def test_a_page_that_stands_still_loads_anew_when_the_case_moves(web: Any, add_case: MakeCase) -> None:
     site = web.people.site()
     case, hospital = add_case(site_id=site, state=CaseState.READY), web.people.hospital(site)
-    assert "HX-Refresh" not in web.ask(hospital, "GET", f"/cases/{case}/state?was=READY").headers
-    assert web.ask(hospital, "GET", f"/cases/{case}/state?was=AWAITING_IMAGES").headers["HX-Refresh"] == "true"
+    poll = poll_in(web.ask(hospital, "GET", f"/cases/{case}").text)
+    assert "HX-Refresh" not in web.ask(hospital, "GET", poll).headers
+    with web.database.writing() as session:
+        session.get_one(Case, case).state = CaseState.AWAITING_IMAGES
+    assert web.ask(hospital, "GET", poll).headers["HX-Refresh"] == "true"
+
+
+def poll_in(page: str) -> str:
+    """The one address that the page asks whether anything changed."""
+    (found,) = re.findall(r'hx-get="([^"]*/state[^"]*)"', page)
+    return html.unescape(found)
+
+
+def test_every_part_of_a_signed_case_s_page_is_told_anew_at_once(web: Any) -> None:
+    """The list of deliveries asked every 2 s, the rest every 5 s: for a while they contradicted each other."""
+    reader, site = web.people.reader(), web.people.site()
+    case = web.world.held_case(reader, site)
+    web.world.sign(reader, case)
+    for who in (reader, web.people.hospital(site), web.people.coordinator()):
+        page = web.ask(who, "GET", f"/cases/{case}").text
+        assert re.findall(r'hx-get="[^"]*/([a-z]+)', page) == ["state"]
+        poll = poll_in(page)
+        assert "HX-Refresh" not in web.ask(who, "GET", poll).headers
+        with web.database.writing() as session:
+            session.query(Delivery).one().attempts += 1
+        assert web.ask(who, "GET", poll).headers["HX-Refresh"] == "true"
 
 
 def test_the_signed_report_is_shown_with_its_ways_in_plain_words(web: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 from worklist import cases, lifecycle
 from worklist.access import Viewer
 from worklist.lifecycle import STEPS, TRANSITIONS, Action, NotAllowed, Part, WrongState, possible
-from worklist.models import AuditLine, Case
+from worklist.models import AuditLine, Case, now
 from worklist.states import CaseState, Role
 
 S = CaseState
@@ -21,7 +21,7 @@ MOVES: dict[Action, Callable[..., None]] = {
     Action.HOLD: lambda session, case, who: lifecycle.hold(session, case, who, "why"),
     Action.RESUME: lifecycle.resume,
     Action.ASSIGN: lambda session, case, who: lifecycle.assign(session, case, who, "thoracic", "why"),
-    Action.SIGN: lifecycle.sign,
+    Action.SIGN: lambda session, case, who: lifecycle.sign(session, case, who, now()),
     Action.DELIVER: lambda session, case, _: lifecycle.deliver(session, case),
     Action.WITHDRAW: lifecycle.withdraw,
     Action.CANCEL: lambda session, case, who: lifecycle.cancel(session, case, who, "why"),
@@ -173,7 +173,7 @@ def test_a_reader_who_lost_the_case_in_between_cannot_sign_it(people, rows) -> N
     with people.database.writing() as session:
         session.get_one(Case, case_id).reader_id = other.person_id
     with pytest.raises(WrongState), people.database.writing() as session:
-        lifecycle.sign(session, session.merge(stale, load=False), reader)
+        lifecycle.sign(session, session.merge(stale, load=False), reader, now())
     assert rows.read(case_id).state is S.CLAIMED
 
 
@@ -210,6 +210,6 @@ def test_a_coordinator_may_release_what_a_reader_holds_but_not_sign_or_hold_it(p
     with people.database.writing() as session:
         case = session.get_one(Case, case_id)
         assert possible(coordinator, case) == {Action.RELEASE, Action.CANCEL}
-        for act in (lifecycle.sign, MOVES[Action.HOLD]):
+        for act in (MOVES[Action.SIGN], MOVES[Action.HOLD]):
             with pytest.raises(NotAllowed):
                 act(session, case, coordinator)

@@ -1,0 +1,92 @@
+"""Images that are not where they would be expected: come too late, or kept aside. In words for whoever asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import func, select, tuple_
+from sqlalchemy.orm import Session
+
+from gateway.portal.words import counted
+from worklist.access import Viewer
+from worklist.added import images_added, images_version
+from worklist.models import Case, Trouble
+from worklist.seen import added_in_words
+from worklist.states import CaseState
+
+Words = Callable[[int], str]
+
+
+def late_images(case: Case, who: Viewer) -> str:
+    """What is to be known of images that came after the claim, or even after the signature; "" if none did."""
+    if case.reports:
+        return _after_signing(images_version(case) - len(case.reports[-1].content["evidence"]))
+    added = images_added(case)
+    if added and case.reader_id == who.person_id:
+        return f"{added_in_words(added)} Look at them before you sign."
+    if added:
+        return f"{_were(added)} added after the reader claimed this case; the reader is told before signing."
+    if case.images_added_at and case.state is CaseState.READY:
+        return "Images were added. Open the images again to see them all."
+    return ""
+
+
+def _after_signing(late: int) -> str:
+    return f"{_were(late)} added after the report was signed, which is not based on {_them(late)}." if late > 0 else ""
+
+
+def kept_aside(session: Session, case: Case, who: Viewer) -> str:
+    """Say how many objects of the case's studies are in quarantine; "" if none is."""
+    studies = [(study.origin, study.study_uid) for study in case.studies]
+    count = session.scalar(
+        select(func.count())
+        .select_from(Trouble)
+        .where(
+            Trouble.kind != "refused",  # contradicting, unreadable or damaged
+            Trouble.resolved_at.is_(None),
+            tuple_(Trouble.origin, Trouble.study_uid).in_(studies),
+        )
+    )
+    return _aside_for(case, who)(count) if count else ""
+
+
+def _aside_for(case: Case, who: Viewer) -> Words:
+    if case.patient_id == who.person_id:
+        return _aside_for_patient
+    if who.site_id is not None and case.site_id == who.site_id:
+        return _aside_for_site
+    return _aside_for_reader
+
+
+def _aside_for_reader(count: int) -> str:
+    return (
+        f"{counted(count, 'image')} of this study {_was(count)} kept aside because "
+        f"{'it contradicts' if count == 1 else 'they contradict'} it or cannot be read; the coordinator has been told."
+    )
+
+
+def _aside_for_site(count: int) -> str:
+    return (
+        f"{counted(count, 'image')} that you sent of this study {_was(count)} kept aside because "
+        f"{'it contradicts' if count == 1 else 'they contradict'} what you sent before or cannot be read. "
+        f"The reader does not see {_them(count)}; the coordinator has been told."
+    )
+
+
+def _aside_for_patient(count: int) -> str:
+    return (
+        f"{counted(count, 'image')} that you gave us {'does' if count == 1 else 'do'} not fit the others and "
+        f"{_was(count)} put aside. The specialist knows, and our coordinator looks into it."
+    )
+
+
+def _were(count: int) -> str:
+    return f"{counted(count, 'image')} {_was(count)}"
+
+
+def _them(count: int) -> str:
+    return "it" if count == 1 else "them"
+
+
+def _was(count: int) -> str:
+    return "was" if count == 1 else "were"
