@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from config.database import Database
@@ -31,6 +31,7 @@ class _Parcel:
     delivery_id: int
     case_id: int
     peer: Peer | None
+    failed_before: bool
     study_uid: str
     uids: tuple[str, ...]
     files: tuple[bytes, ...]
@@ -49,19 +50,25 @@ class Delivering:
         delivery_id = self.due.claim()
         if delivery_id is None:
             return False
-        parcel = self._pack(delivery_id)
+        with self.due.held(delivery_id):
+            self._deliver(self._pack(delivery_id))
+        return True
+
+    def _deliver(self, parcel: _Parcel) -> None:
+        delivery_id = parcel.delivery_id
         try:
             proof = self._send(parcel)
         except (PeerUnavailable, NotProven) as error:
             log.warning("delivery put off", delivery=delivery_id, case=parcel.case_id, error=str(error))
             self.due.put_off(delivery_id, str(error))
+            if isinstance(error, PeerUnavailable):
+                self.due.put_off_others(delivery_id)
         except PeerRefused as error:
             log.warning("delivery needs a person", delivery=delivery_id, case=parcel.case_id, error=str(error))
             self.due.put_off(delivery_id, str(error), DeliveryState.NEEDS_PERSON)
         else:
             with self.database.writing() as session:
                 _prove(session, parcel, proof)
-        return True
 
     def _pack(self, delivery_id: int) -> _Parcel:
         with self.database.reading() as session:
@@ -72,6 +79,7 @@ class Delivering:
                 delivery.id,
                 report.case_id,
                 delivery.peer,
+                _failed_before(session, delivery),
                 report.study.study_uid,
                 (report.sr_uid, report.pdf_uid),
                 tuple(files[kind] for kind in SENT_KINDS),
@@ -81,7 +89,8 @@ class Delivering:
         if parcel.peer is None:
             return "Ready in the portal"
         endpoint = Endpoint(parcel.peer.ae_title, parcel.peer.host, parcel.peer.port, tls=parcel.peer.tls)
-        self.sender.send(endpoint, parcel.files)
+        sender = self.sender.hurried() if parcel.failed_before else self.sender
+        sender.send(endpoint, parcel.files)
         if parcel.peer.proof == "status":
             return "Accepted with status 0000 (this peer offers no query)"
         if not self._found(endpoint, parcel):
@@ -96,6 +105,22 @@ class Delivering:
                 f"The peer accepted the report, but not our query for it ({error}). "
                 "If it offers no query, let its status be the proof."
             ) from error
+
+
+def _failed_before(session: Session, delivery: Delivery) -> bool:
+    """Whether something that still waits for this peer could not be delivered to it last time."""
+    return (
+        session.scalar(
+            select(
+                exists().where(
+                    Delivery.peer_id == delivery.peer_id,
+                    Delivery.state == DeliveryState.PENDING,
+                    Delivery.last_error != "",
+                )
+            )
+        )
+        is True
+    )
 
 
 def _prove(session: Session, parcel: _Parcel, proof: str) -> None:

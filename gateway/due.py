@@ -1,22 +1,29 @@
 """Rows that are due: any number of workers share them, and a killed one loses nothing.
 
 There is no queue. What must be done is a query for rows (`state`, `next_attempt_at`); a worker claims one by a lease,
-and a lease that ran out means that its holder died.
+which it renews while it works, and a lease that ran out means that its holder died.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from threading import Event, Thread
 
-from sqlalchemy import ColumnElement, and_, exists, not_, or_, select, true, update
-from sqlalchemy.orm import aliased
+import structlog
+from sqlalchemy import ColumnElement, Select, and_, exists, not_, or_, select, true, update
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session, aliased
 
 from config.database import Database
-from worklist.models import Commitment, Delivery, Report, now
+from worklist.models import Commitment, Delivery, Peer, Report, now
 from worklist.states import CommitmentState, DeliveryState, ReportState
 
+log = structlog.get_logger()
 LEASE = timedelta(minutes=2)
+RENEWALS = 4  # within one lease: a database that is away for a moment costs nothing
 MOST_DOUBLINGS = 32
 State = ReportState | DeliveryState | CommitmentState
 
@@ -31,19 +38,48 @@ class Due:
     first_pause: float
     longest_pause: float
     one_for_each_peer: bool = False  # a delivery waits while another to the same peer is leased
+    lease: timedelta = LEASE
 
     def claim(self) -> int | None:
-        """Take one due row for two minutes; None if there is none. No two workers get the same."""
-        query = select(self.table.id).where(self._waiting()).order_by(self.table.next_attempt_at).limit(1)
+        """Take one due row for the time of a lease; None if there is none. No two workers get the same."""
         with self.database.reading() as session:
-            if session.scalar(query) is None:
+            if session.scalar(self._next()) is None:
                 return None
         with self.database.writing() as session:
-            row = session.scalar(query.with_for_update(skip_locked=True))
-            if row is not None:
-                lease = {"lease_until": now() + LEASE, "attempts": self.table.attempts + 1}
-                session.execute(update(self.table).where(self.table.id == row).values(**lease))
-            return row
+            return self.take(session)
+
+    def take(self, session: Session) -> int | None:
+        """As `claim`, in the caller's transaction."""
+        row = session.scalar(self._next().with_for_update(skip_locked=True))
+        if row is None:
+            return None
+        if self.one_for_each_peer:  # whoever takes another row of this peer waits here until we have our lease
+            of_row = select(Delivery.peer_id).where(Delivery.id == row).scalar_subquery()
+            session.scalar(select(Peer.id).where(Peer.id == of_row).with_for_update(key_share=True))
+        lease = {"lease_until": now() + self.lease, "attempts": self.table.attempts + 1}
+        still = update(self.table).where(self.table.id == row, self._waiting()).values(**lease)
+        return session.scalar(still.returning(self.table.id).execution_options(synchronize_session=False))
+
+    @contextmanager
+    def held(self, row: int) -> Iterator[None]:
+        """Renew the lease of a claimed row while the block runs: however long a peer takes, nobody else begins."""
+        over = Event()
+        renewing = Thread(target=self._renew, args=(row, over), name=f"lease of {row}", daemon=True)
+        renewing.start()
+        try:
+            yield
+        finally:
+            over.set()
+            renewing.join()
+
+    def _renew(self, row: int, over: Event) -> None:
+        while not over.wait(self.lease.total_seconds() / RENEWALS):
+            try:
+                with self.database.writing() as session:
+                    ours = (self.table.id == row, self.table.lease_until.is_not(None))
+                    session.execute(update(self.table).where(*ours).values(lease_until=now() + self.lease))
+            except OperationalError as error:
+                log.warning("lease not renewed", table=self.table.__tablename__, row=row, error=type(error).__name__)
 
     def put_off(self, row: int, error: str, state: State | None = None) -> None:
         """It did not work; try again after a pause that doubles each time, or leave it in another state."""
@@ -55,6 +91,28 @@ class Due:
                 values["state"] = state
             undone = (self.table.id == row, self.table.state == self.state)  # by another, if our lease ran out
             session.execute(update(self.table).where(*undone).values(**values))
+
+    def put_off_others(self, row: int) -> None:
+        """The peer of this delivery is not there: what else waits for it waits as long."""
+        put_off = select(Delivery.peer_id, Delivery.next_attempt_at).where(Delivery.id == row).subquery()
+        others = (Delivery.peer_id == put_off.c.peer_id, Delivery.id != row, Delivery.state == self.state)
+        sooner = Delivery.next_attempt_at < put_off.c.next_attempt_at
+        with self.database.writing() as session:
+            session.execute(
+                update(Delivery)
+                .where(*others, sooner)
+                .values(next_attempt_at=put_off.c.next_attempt_at)
+                .execution_options(synchronize_session=False)
+            )
+
+    def _next(self) -> Select[int]:
+        """The row that is due first; of those due at once the one tried most, so that a mute peer's pauses grow."""
+        return (
+            select(self.table.id)
+            .where(self._waiting())
+            .order_by(self.table.next_attempt_at, self.table.attempts.desc())
+            .limit(1)
+        )
 
     def _waiting(self) -> ColumnElement[bool]:
         moment = now()

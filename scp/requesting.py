@@ -55,6 +55,14 @@ class Endpoint:
         return f"{self.ae_title}@{self.host}:{self.port}"
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How many seconds a peer has: for the connection and for its negotiation, and for each answer after that."""
+
+    opening: float
+    answering: float
+
+
 class _CallingSocket(ClosingSocket):
     """Remembers why it could not be connected, which pynetdicom only logs."""
 
@@ -81,15 +89,14 @@ class _Caller(AE):
 def associated(
     endpoint: Endpoint,
     calling: str,
-    timeout: float,
+    patience: Patience,
     contexts: list[PresentationContext],
     roles: list[SCP_SCU_RoleSelectionNegotiation] | None = None,
     tls: SSLContext | None = None,
 ) -> Iterator[Association]:
     """Hold an established association, released at the end; raise PeerUnavailable or PeerRefused if there is none.
 
-    `timeout` in seconds is for the connection, for its negotiation, and for each answer. `roles` are those that we
-    propose to play where it is not the SCU's.
+    `roles` are those that we propose to play where it is not the SCU's.
     """
     _config.LOG_HANDLER_LEVEL = "none"
     if endpoint.tls and tls is None:
@@ -98,7 +105,8 @@ def associated(
         ae = _Caller(calling)
         ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
         ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-        ae.connection_timeout = ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = timeout
+        ae.connection_timeout = ae.acse_timeout = patience.opening
+        ae.dimse_timeout = ae.network_timeout = patience.answering
         association = ae.associate(
             endpoint.host,
             endpoint.port,

@@ -3,11 +3,11 @@
 import contextlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from itertools import count
 from ssl import SSLContext
-from typing import Final
+from typing import Final, Self
 
 from pydicom import dcmread
 from pydicom.uid import UID
@@ -20,13 +20,14 @@ from pynetdicom.presentation import PresentationContext, build_context, build_ro
 from scp.commitment import COMMITMENT, COMMITMENT_INSTANCE, Judgement
 from scp.finding import STUDY_ROOT_FIND, Query, shows_all
 from scp.part10 import split_part10
-from scp.requesting import Endpoint, PeerRefused, PeerUnavailable, associated
+from scp.requesting import Endpoint, Patience, PeerRefused, PeerUnavailable, associated
 from scp.screen import Identity, screen
 from scp.statuses import Outcome, meaning_of
 from scp.syntaxes import EXPLICIT_LITTLE, IMPLICIT_LITTLE
 
 __all__ = ["Endpoint", "PeerRefused", "PeerUnavailable", "SendResult", "Sender"]
 
+HURRIED: Final = 10.0  # seconds
 _VERIFICATION: Final = "1.2.840.10008.1.1"
 _CONVERTIBLE: Final = (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
 
@@ -51,11 +52,20 @@ class _Parcel:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Our side of associations that we open: our AE title, a peer's seconds for each step, and our certificate."""
+    """Our side of associations that we open: our AE title, and how many seconds a peer has for each answer,
+    and our certificate.
+
+    `opening` is for the connection and for the negotiation, `timeout` if None.
+    """
 
     ae_title: str
     timeout: float = 30.0
     tls: SSLContext | None = None
+    opening: float | None = None
+
+    def hurried(self) -> Self:
+        """The same, with little patience for a peer that may not be there: others wait meanwhile."""
+        return replace(self, opening=min(self.timeout, HURRIED))
 
     def echo(self, endpoint: Endpoint) -> None:
         """Return if the peer answers a C-ECHO; raise PeerUnavailable or PeerRefused."""
@@ -120,7 +130,8 @@ class Sender:
         contexts: list[PresentationContext],
         roles: list[SCP_SCU_RoleSelectionNegotiation] | None = None,
     ) -> contextlib.AbstractContextManager[Association]:
-        return associated(endpoint, endpoint.calling_ae_title or self.ae_title, self.timeout, contexts, roles, self.tls)
+        patience = Patience(self.timeout if self.opening is None else self.opening, self.timeout)
+        return associated(endpoint, endpoint.calling_ae_title or self.ae_title, patience, contexts, roles, self.tls)
 
 
 def _parcel(part10: bytes) -> _Parcel:

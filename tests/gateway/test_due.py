@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -99,8 +100,9 @@ def test_pauses_double_and_are_never_longer_than_the_longest(due, database, deli
     assert (kept.state, kept.last_error, kept.lease_until) == (DeliveryState.PENDING, "the peer does not answer", None)
 
 
-def test_two_deliveries_to_one_peer_wait_for_each_other_and_others_do_not(due, database, deliveries) -> None:
-    """A PACS that accepts a connection and says nothing once held up the reports of every other."""
+@pytest.fixture
+def careful(due, database, deliveries) -> Due:
+    """One delivery at a time for each peer; the third is for another peer than all the others."""
     with database.writing() as session:
         site = Site(code="TWO", name="Two")
         site.peers = [Peer(ae_title=f"PACS{number}", host="h", port=1, receives_reports=True) for number in range(2)]
@@ -109,10 +111,59 @@ def test_two_deliveries_to_one_peer_wait_for_each_other_and_others_do_not(due, d
         mute, other = (peer.id for peer in site.peers)
     for number, row in enumerate(deliveries):
         change(database, row, peer_id=other if number == 2 else mute)
-    careful = replace(due, one_for_each_peer=True)
+    return replace(due, one_for_each_peer=True)
+
+
+def test_two_deliveries_to_one_peer_wait_for_each_other_and_others_do_not(careful, database, deliveries) -> None:
+    """A PACS that accepts a connection and says nothing once held up the reports of every other."""
     assert [careful.claim(), careful.claim(), careful.claim()] == [deliveries[0], deliveries[2], None]
     change(database, deliveries[0], state=DeliveryState.PROVEN, lease_until=None)
     assert careful.claim() == deliveries[1]
+
+
+def test_two_workers_that_claim_at_the_same_moment_do_not_get_two_of_one_peer(careful, database, deliveries) -> None:
+    """On PostgreSQL neither saw the other's lease, and the peer got two reports at once."""
+    change(database, deliveries[2], next_attempt_at=None)
+    with ThreadPoolExecutor(1) as pool:
+        with database.writing() as session:
+            assert careful.take(session) == deliveries[0]
+            second = pool.submit(careful.claim)
+            with suppress(TimeoutError):
+                second.result(1.0)  # it waits for us, or has not seen us
+        assert second.result() is None
+
+
+def test_a_lease_is_renewed_for_as_long_as_a_peer_takes(due, database, deliveries, wait_for) -> None:
+    """A slow PACS outlasted the lease, and a second worker sent it the same report at the same time."""
+    short = replace(due, lease=timedelta(seconds=1))
+    for row in deliveries[1:]:
+        change(database, row, next_attempt_at=None)
+    row = short.claim()
+    begun = read(database, row).lease_until
+    with short.held(row):
+        wait_for(lambda: now() > begun + timedelta(seconds=1))
+        assert short.claim() is None
+        short.put_off(row, "it was not there after all")
+        assert read(database, row).lease_until is None
+    assert read(database, row).lease_until is None, "nothing is renewed that is over"
+
+
+def test_what_else_waits_for_a_peer_that_is_not_there_waits_as_long(careful, database, deliveries) -> None:
+    """Each of many reports for a mute peer was tried by itself: together they kept a loop busy for ever."""
+    pauses = []
+    for _ in range(3):
+        change(database, deliveries[2], next_attempt_at=None)
+        row = careful.claim()
+        careful.put_off(row, "it does not answer")
+        careful.put_off_others(row)
+        assert careful.claim() is None
+        ahead = {read(database, each).next_attempt_at for each in deliveries if each != deliveries[2]}
+        assert len(ahead) == 1
+        pauses.append((row, round((ahead.pop() - now()).total_seconds())))
+        same = now() - timedelta(seconds=1)
+        for each in deliveries:
+            change(database, each, next_attempt_at=same)
+    assert pauses == [(deliveries[0], 5), (deliveries[0], 10), (deliveries[0], 20)]
 
 
 def test_after_very_many_attempts_the_pause_is_still_the_longest(due, database, deliveries) -> None:

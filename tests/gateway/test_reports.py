@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from sqlalchemy import select
 
 from gateway.delivery import Delivering, _prove
 from gateway.sites import Receiver, put_site
+from gateway.worker import _loops as worker_loops
 from scp.sender import Sender
 from worklist.access import Sight, sees_study
 from worklist.models import Case, Delivery, Report, ReportFile, Series, Site, Study, now
@@ -68,8 +71,6 @@ def world_sender() -> Sender:
 
 
 def answers(sender: Sender, port: int) -> bool:
-    import socket
-
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
@@ -265,6 +266,76 @@ def test_a_case_is_delivered_when_the_last_destination_has_it(world, signed, sto
     with storescp(second, "-aet", "SECOND"):
         assert delivering(world).step()
     assert state_of(world, case_id) is CaseState.DELIVERED
+
+
+@contextmanager
+def mute_peer(port: int):
+    """A PACS that accepts every connection and never says a word; yields an event: somebody has called."""
+    called, held = threading.Event(), []
+    with socket.create_server(("127.0.0.1", port)) as server:
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    held.append(server.accept()[0])
+                    called.set()
+
+        accepting = threading.Thread(target=accept)
+        accepting.start()
+        try:
+            yield called
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            accepting.join()
+            for connection in held:
+                connection.close()
+
+
+@contextmanager
+def delivery_loops(web):
+    """The loops of a worker that deliver, as `overread worker` runs them."""
+    stop = threading.Event()
+    loops = [loop for loop in worker_loops(web.parts) if loop.name.startswith("deliver")]
+    threads = [threading.Thread(target=loop.run, args=(stop,)) for loop in loops]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+@ONE_ENGINE
+def test_a_peer_that_accepts_and_says_nothing_holds_up_no_other(web, signed, storescp, free_port, wait_for) -> None:
+    """Deliveries were made one after the other: one hanging PACS kept the reports from all."""
+    mute, good = free_port(), free_port()
+    case_id, _ = signed(f"MUTE@127.0.0.1:{mute}", f"{TITLE}@127.0.0.1:{good}")
+    with storescp(good) as folder, delivery_loops(web), mute_peer(mute) as called:
+        web.world.publishing().step()
+        assert called.wait(60)
+        wait_for(lambda: deliveries(web.world)[1].state is DeliveryState.PROVEN, 60)
+        hanging = deliveries(web.world)[0]
+        assert (hanging.state, hanging.last_error) == (DeliveryState.PENDING, "")
+        assert hanging.lease_until > now(), "it still hangs"
+        assert len(list(folder.iterdir())) == 2
+    assert state_of(web.world, case_id) is CaseState.SIGNED
+
+
+@ONE_ENGINE
+def test_a_peer_that_failed_before_is_given_little_time(world, signed, free_port, monkeypatch) -> None:
+    """Four mute peers, 30 s for every attempt, kept all four loops from everybody else."""
+    monkeypatch.setattr("scp.sender.HURRIED", 0.5)
+    port = free_port()
+    signed(f"MUTE@127.0.0.1:{port}")
+    world.publishing().step()
+    patient = replace(delivering(world), sender=Sender("OVERREAD", 3600.0))
+    with world.database.writing() as session:
+        session.query(Delivery).one().last_error = "It did not answer the last time."
+    with mute_peer(port):
+        assert patient.step(), "with an hour for each step this test would not end"
+    assert "does not answer" in deliveries(world)[0].last_error
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

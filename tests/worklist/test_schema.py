@@ -5,15 +5,20 @@ from __future__ import annotations
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta, timezone
+from importlib import import_module
 from subprocess import PIPE
 
 import pytest
-from sqlalchemy import inspect
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy import inspect, text
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from config.database import Database, connect
 from worklist import schema
-from worklist.models import Base, Site, Study
+from worklist.added import images_added
+from worklist.models import Base, Case, Site, Study, now
+from worklist.states import CaseState
 
 
 def test_migrating_from_empty_gives_exactly_the_tables_of_the_models(database: Database) -> None:
@@ -90,3 +95,20 @@ def test_a_block_that_raises_leaves_nothing_behind(database: Database) -> None:
         fail()
     with database.reading() as session:
         assert session.query(Site).count() == 0
+
+
+def test_a_case_that_was_claimed_before_an_update_knows_which_images_came_after_its_claim(database, rows) -> None:
+    claimed = now()
+    study_id = rows.image("site:1", at=claimed - timedelta(minutes=1))
+    rows.image("site:1", at=claimed + timedelta(minutes=1))
+    with database.writing() as session:
+        study = session.get_one(Study, study_id)
+        case = Case(state=CaseState.CLAIMED, claimed_at=claimed, studies=[study])
+        session.add_all([case, Case(state=CaseState.READY, studies=[study])])
+    with database.engine.begin() as connection:
+        connection.execute(text('ALTER TABLE "case" DROP COLUMN claimed_version'))
+        with Operations.context(MigrationContext.configure(connection)):
+            import_module("worklist.migrations.versions.20261125_claimed_version").upgrade()
+    with database.reading() as session:
+        old, ready = session.query(Case).order_by(Case.id)
+        assert (images_added(old), old.claimed_version, ready.claimed_version) == (1, 1, None)

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = 'a7c3d2f90b14'
-down_revision = 'c0a1e7e5d102'
+down_revision = '517e50ad1e55'
 branch_labels = None
 depends_on = None
 
