@@ -129,6 +129,7 @@ def content(header: Callable[..., bytes]) -> Callable[..., ReportContent]:
             ),
             series=(SeriesSummary("DX", "PA and lateral", images),),
             reference=reference,
+            received_until=SIGNED_AT - timedelta(hours=2),
             prior_report=PriorReport(
                 "Extra-axial mass, probably meningioma.", "Dr J. Smith", "20261112", "City Hospital"
             ),

@@ -11,9 +11,10 @@ from pydicom import Dataset
 
 from sr_reports.errors import Unreportable
 from sr_reports.opinion import Answer, Concordance, InstanceRef, PriorReport, ReportContent, SeriesSummary
-from sr_reports.sections import sections
+from sr_reports.sections import SectionName, sections
 from sr_reports.structured import basic_text_uid, build_basic_text_sr, build_sr, dataset_digest
 from sr_reports.tid2000 import check_tid2000
+from sr_reports.wording import human_moment
 
 Make = Callable[..., ReportContent]
 Errors = Callable[[bytes], list[str]]
@@ -283,3 +284,14 @@ def test_text_that_cannot_be_carried_is_refused_and_named(text: str, content: Ma
     made = content()
     with pytest.raises(Unreportable, match=r"findings contains characters.*U\+"):
         build_sr(replace(made, opinion=replace(made.opinion, findings=text)))
+
+
+def test_the_report_says_on_how_many_images_of_until_when_it_is_based(content: Make) -> None:
+    """Images may come later: what was read must be told from what was not."""
+    made = content()
+    (said,) = [each for each in sections(made) if each.name is SectionName.RECEIVED]
+    images = "1 image" if len(made.evidence) == 1 else f"{len(made.evidence)} images"
+    assert said.paragraphs[0].text == f"Based on {images} received until {human_moment(made.received_until)}."
+    assert said.paragraphs[0].text.encode() in build_sr(made)
+    before = replace(made, received_until=None)
+    assert not any("Based on" in each.text for section in sections(before) for each in section.paragraphs)
