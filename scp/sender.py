@@ -52,8 +52,7 @@ class _Parcel:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Our side of associations that we open: our AE title, and how many seconds a peer has for each answer,
-    and our certificate.
+    """Our side of associations that we open: our AE title, a peer's seconds for each answer, and our certificate.
 
     `opening` is for the connection and for the negotiation, `timeout` if None.
     """
