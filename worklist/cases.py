@@ -129,7 +129,7 @@ def facts_of(case: Case) -> StudyFacts:
         patient_age_years=study.age_years,
         patient_sex=study.sex,
         site=case.site.code if case.site else "",
-        history=" ".join(filter(None, [case.reason, case.history, *case.questions])),
+        history="\n".join(filter(None, [case.reason, case.history, *case.questions])),
     )
 
 

@@ -46,12 +46,12 @@ class Routing:
 
     def route(self, facts: StudyFacts) -> Routed:
         """Decide about one study. Always answers: what no rule knows goes to a coordinator."""
-        rule, seen = self._decide(see(facts))
+        rule, seen = self._decide(see(facts, self.rules.denial))
         return self._routed(rule, seen)
 
     def explain(self, facts: StudyFacts, nearest: int = NEAREST) -> tuple[Routed, tuple[NearMiss, ...]]:
         """Decide, and tell of the rules that came closest to deciding: least missing first, then by their order."""
-        chosen, seen = self._decide(see(facts))
+        chosen, seen = self._decide(see(facts, self.rules.denial))
         missed = [
             (len(obstacles), NearMiss(rule.name, rule.subspecialty, _why_not(obstacles, chosen)))
             for rule in self.rules.rules

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from worklist.routing_denial import Denial
 from worklist.routing_facts import FIELDS, Kind
 from worklist.routing_file import read_rules
 from worklist.routing_rules import Condition, Match, Rule, RuleSet
@@ -23,6 +24,7 @@ def page(text: str, rules: RuleSet) -> str:
         "subspecialties": _table(("subspecialty", "shown as", "covers"), _subspecialties()),
         "rules": _table(("", "rule", "goes to", "hours", "asks for", "unless"), _rules(rules)),
         "urgencies": _table(("", "urgency", "priority", "hours", "asks for"), _urgencies(rules)),
+        "denials": _table(("", "words"), _denials(rules.denial)),
     }
     for name, table in tables.items():
         marked = re.compile(rf"(<!-- {name}: generated -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -46,6 +48,12 @@ def _rules(rules: RuleSet) -> Iterator[tuple[str, ...]]:
         yield str(number), *_decision(rule), _conditions(rule.asks.match), _conditions(rule.asks.unless)
     last = rules.fallback
     yield "", last.name, f"`{last.subspecialty}`", f"{last.turnaround_hours:g}", "", ""
+
+
+def _denials(denial: Denial) -> Iterator[tuple[str, str]]:
+    lists = (("denies what follows", denial.words), ("denies nothing", denial.unless), ("ends a denial", denial.ends))
+    for name, phrases in lists:
+        yield name, ", ".join(phrases.written).replace("*", "\\*")
 
 
 def _decision(rule: Rule) -> tuple[str, str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
+from worklist.routing_denial import Denial
 from worklist.routing_words import fold
 
 
@@ -114,6 +115,7 @@ class Text:
 
     raw: str
     folded: str
+    denied: frozenset[int] = frozenset()  # where in `folded` the words begin that it denies
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,18 +131,20 @@ class Seen:
         return field.sources or REGION_SOURCES[self.scope]
 
 
-def see(facts: StudyFacts) -> Seen:
-    """Make the facts ready."""
+def see(facts: StudyFacts, denial: Denial) -> Seen:
+    """Make the facts ready. Only a history can deny: "sans injection" in a study description is a procedure."""
     values: dict[Source, tuple[str, ...]] = {
         Source.MODALITY: facts.modalities,
         Source.STUDY_DESCRIPTION: (facts.study_description,),
         Source.PROCEDURE: facts.procedures,
         Source.BODY_PART: facts.body_parts,
         Source.SERIES_DESCRIPTION: facts.series_descriptions,
-        Source.HISTORY: (facts.history,),
         Source.LATERALITY: (facts.laterality,),
         Source.SEX: (facts.patient_sex,),
         Source.SITE: (facts.site,),
     }
     texts = {source: tuple(Text(raw, fold(raw)) for raw in raws if raw.strip()) for source, raws in values.items()}
+    if facts.history.strip():
+        read = denial.read(facts.history)
+        texts[Source.HISTORY] = (Text(facts.history, read.text, read.denied),)
     return Seen(texts, facts.patient_age_years)

@@ -11,12 +11,16 @@ from pathlib import Path
 
 from config.errors import Explained
 from worklist.routing_check import LONGEST_TURNAROUND, Checker, Mistake
+from worklist.routing_denial import Denial
 from worklist.routing_lines import Path as Key
 from worklist.routing_lines import find_lines, line_of_syntax_error
 from worklist.routing_rules import Fallback, Match, Priority, Rule, RuleSet, Urgency
+from worklist.routing_words import Phrases
 from worklist.subspecialties import Subspecialty
 
-TABLES = ("words", "rule", "urgency", "fallback")
+FARTHEST = 20
+"""Words that a denial may reach at most."""
+DENIAL_LISTS = ("words", "unless", "ends")
 
 
 class RuleFileError(Explained):
@@ -59,7 +63,7 @@ def _read(path: Path) -> str:
 
 
 def _rule_set(check: Checker, content: Mapping[str, object]) -> RuleSet:
-    known = check.keys((), content, must=("rule", "fallback"), may=("words", "urgency"))
+    known = check.keys((), content, must=("rule", "fallback"), may=("words", "urgency", "denial"))
     lists = known.get("words", {})
     for name, words in check.keys(("words",), lists, (), lists if isinstance(lists, dict) else ()).items():
         check.word_lists[name] = check.words(("words", name), words)
@@ -68,7 +72,17 @@ def _rule_set(check: Checker, content: Mapping[str, object]) -> RuleSet:
         tuple(_urgency(check, key, table) for key, table in _tables(check, known, "urgency")),
         _fallback(check, known.get("fallback", {})),
         tuple(check.word_lists.items()),
+        _denial(check, known["denial"]) if "denial" in known else Denial(),
     )
+
+
+def _denial(check: Checker, table: object) -> Denial:
+    key: Key = ("denial",)
+    given = check.keys(key, table, ("words", "within"), may=("unless", "ends"))
+    words, unless, ends = (
+        Phrases(check.words((*key, name), given[name]) if name in given else ()) for name in DENIAL_LISTS
+    )
+    return Denial(words, unless, ends, within=int(check.number((*key, "within"), given.get("within", 1), FARTHEST)))
 
 
 def _tables(check: Checker, content: Mapping[str, object], kind: str) -> Iterator[tuple[Key, object]]:

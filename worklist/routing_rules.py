@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from worklist.routing_denial import Denial
 from worklist.routing_facts import Field, Kind, Seen, Source
 from worklist.routing_words import Phrases
 from worklist.subspecialties import Subspecialty
@@ -54,7 +55,7 @@ class Condition:
         sources = seen.sources(self.field)
         where = sources[0] if self.field.sources else "region"
         if where is Source.HISTORY:
-            return f"{self.field.name} {self.wish()}, which nobody wrote"
+            return f"{self.field.name} {self.wish()}, which nobody wrote or which is denied"
         values = [text.raw for source in sources for text in seen.texts.get(source, ())]
         if self.field.kind is Kind.YEARS:
             values = [] if seen.age is None else [f"{seen.age:.1f}"]
@@ -75,7 +76,7 @@ class Condition:
     def _find(self, phrases: Phrases, seen: Seen) -> Hit | None:
         for source in seen.sources(self.field):
             for text in seen.texts.get(source, ()):
-                if word := phrases.found(text.folded):
+                if word := phrases.found(text.folded, text.denied):
                     return Hit(source, text.raw, word)
         return None
 
@@ -189,3 +190,4 @@ class RuleSet:
     urgencies: tuple[Urgency, ...]
     fallback: Fallback
     words: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    denial: Denial = Denial()

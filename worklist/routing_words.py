@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -51,11 +52,24 @@ class Phrases:
         """The phrases as they are compared."""
         return frozenset(fold_phrase(each) for each in self.written)
 
-    def found(self, folded_text: str) -> str:
-        """The first phrase of the list which is in the text, as it is written in the rule; "" if none is."""
-        if not _pattern(self.written, self.whole).search(folded_text):
+    def found(self, folded_text: str, denied: frozenset[int] = frozenset()) -> str:
+        """The first phrase of the list which is in the text, as it is written in the rule; "" if none is.
+
+        One that begins at a denied place is not there.
+        """
+        if all(place in denied for place in self.places(folded_text)):
             return ""
-        return next(each for each in self.written if _pattern((each,), self.whole).search(folded_text))
+        return next(
+            each
+            for each in self.written
+            if any(place not in denied for place in Phrases((each,), self.whole).places(folded_text))
+        )
+
+    def places(self, folded_text: str) -> Iterator[int]:
+        """Where in the text phrases of the list begin."""
+        if not self.written:
+            return iter(())
+        return (found.start() for found in _pattern(self.written, self.whole).finditer(folded_text))
 
 
 @lru_cache(maxsize=4096)

@@ -175,7 +175,7 @@ def test_the_rules_see_what_the_patient_wrote(database, people, rows) -> None:
         lifecycle.submit(session, cases.get(session, patient, case_id), patient)
     with database.writing() as session:
         settle(session, Waiting(QUIET, QUIET, now()), lambda facts: seen.append(facts) or route(facts))
-    assert seen[0].history == "second look fall Fracture?"
+    assert seen[0].history == "second look\nfall\nFracture?", "the end of one text denies nothing of the next"
     assert (seen[0].study_description, seen[0].modalities, seen[0].body_parts) == ("XR wrist", ("CT",), ("HEAD",))
 
 

@@ -111,8 +111,9 @@ def test_each_field_looks_where_it_says(tmp_path: Path, match: str, fits: StudyF
 
 
 def test_a_very_long_history_is_no_burden() -> None:
-    routed = load_rules(SHIPPED).route(StudyFacts(("CT",), (), "CT HEAD", history="a" * 1_000_000 + " b" * 1_000_000))
-    assert routed.rule == "Head"
+    for history in ("a" * 1_000_000 + " b" * 1_000_000, "no " * 1_000_000, "no urgent " * 1_000_000):
+        routed = load_rules(SHIPPED).route(StudyFacts(("CT",), (), "CT HEAD", history=history))
+        assert (routed.rule, routed.priority) == ("Head", "routine")
 
 
 # --- why ----------------------------------------------------------------------------------------------------------
@@ -182,6 +183,14 @@ def test_an_explanation_names_a_rule_that_would_fit_but_comes_later() -> None:
         ("[[urgency]]", "[[urgent]]", 20, "unknown field “urgent”; did you mean “urgency”?"),
         ('["head", "schädel*"]', '"head"', 2, "“head” must be a list"),
         ('"knie*",\n]', '"knie*",\n]\nage_below = "16"', 19, "“age_below” must be a number"),
+        (
+            "[fallback]",
+            "[denial]\nwords = []\nwithin = 6\n[fallback]",
+            27,
+            "“words” must be a list of at least one text",
+        ),
+        ("[fallback]", '[denial]\nwords = ["no"]\n[fallback]', 26, "has no “within”"),
+        ("[fallback]", '[denial]\nwords = ["no"]\nwithin = 60\n[fallback]', 28, "at most 20, not 60"),
     ],
 )
 def test_a_mistake_is_refused_with_its_line(tmp_path: Path, was: str, becomes: str, line: int, reason: str) -> None:
@@ -215,6 +224,11 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
     with pytest.raises(RuleFileError) as refused:
         _load(tmp_path, text)
     assert [each.line for each in refused.value.mistakes] == [8, 13, 22]
+
+
+def test_without_a_denial_in_the_file_no_is_a_word_like_any_other(tmp_path: Path) -> None:
+    without = SHIPPED.read_text(encoding="utf-8").partition("\n[denial]\n")[0]
+    assert _load(tmp_path, without).route(StudyFacts(history="no cord compression")).priority == "stat"
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:

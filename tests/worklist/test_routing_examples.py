@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from worklist.routing import Routing, StudyFacts, load_rules
+from worklist.routing_words import fold
 from worklist.subspecialties import Subspecialty
 
 RULES = Path(__file__).parents[2] / "config" / "routing.toml"
 EXAMPLES = Path(__file__).with_name("routing_examples.txt")
+DENIED = Path(__file__).with_name("denied_examples.txt")
 
 BODY_PARTS = {  # defined terms of PS3.16 annex L
     Subspecialty.NEURORADIOLOGY: """
@@ -124,3 +126,29 @@ def test_urgency_never_makes_a_case_less_pressing(routing: Routing) -> None:
 def test_every_word_list_of_the_shipped_rules_is_used(routing: Routing) -> None:
     text = RULES.read_text(encoding="utf-8")
     assert [name for name, _ in routing.rules.words if f'"@{name}"' not in text] == []
+
+
+def denied_examples() -> Iterator[tuple[str, str]]:
+    for line in DENIED.read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            priority, history = line.split(" | ")
+            yield priority, history.replace("\\n", "\n")
+
+
+@pytest.mark.parametrize(("priority", "history"), list(denied_examples()))
+def test_what_a_history_denies_makes_nothing_pressing_and_in_doubt_it_does(
+    routing: Routing, priority: str, history: str
+) -> None:
+    """ "No cord compression" was once a case for the next four hours."""
+    routed = routing.route(StudyFacts(("MR",), ("LSPINE",), "MRI LUMBAR SPINE", history=history))
+    assert routed.priority == priority, routed.why
+
+
+def test_reading_a_history_for_denials_finds_the_same_words_as_without(routing: Routing) -> None:
+    for _, history in denied_examples():
+        assert routing.rules.denial.read(history).text == fold(history)
+
+
+def test_a_study_description_denies_nothing(routing: Routing) -> None:
+    facts = StudyFacts(("MR",), (), "IRM SANS INJECTION tumour staging", patient_age_years=50)
+    assert routing.route(facts).subspecialty == Subspecialty.ONCOLOGIC
