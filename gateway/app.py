@@ -109,7 +109,7 @@ def _add_pages(app: flask.Flask, parts: Parts) -> None:
                                      quarantine=quarantine,
                                      keep_upload=uploads.keep, preview=preview, preview_pdf=preview_pdf))
     )  # fmt: skip
-    app.register_blueprint(create_api(Desk(parts.database, viewer, _read_opinion, signing.sign)))
+    app.register_blueprint(create_api(Desk(parts.database, viewer, _read_opinion, signing.sign, parts.routing.route)))
     app.register_blueprint(create_arrivals_api(parts.database, viewer))
     app.register_blueprint(create_quarantine_api(quarantine, viewer))
     app.register_blueprint(create_commitments_api(parts.database, viewer))

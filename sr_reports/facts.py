@@ -14,6 +14,7 @@ from sr_reports.wording import (
     LIMITS,
     MODALITIES,
     SEXES,
+    age_at_examination,
     count,
     date_in_words,
     human_date,
@@ -88,6 +89,7 @@ def _patient(header: Dataset, han: str) -> Data:
         "patient_line": one_line(printable(line)),
         "patient": _rows(
             ("Born", born or NOT_STATED),
+            ("Age", age_at_examination(str(header.PatientBirthDate or ""), str(header.StudyDate or ""))),
             ("Sex", SEXES.get(str(header.PatientSex or ""), NOT_STATED)),
             ("Patient ID", number or NOT_STATED),
             ("Issued by", str(header.get("IssuerOfPatientID") or "")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from pydicom.valuerep import PersonName
 
@@ -31,6 +31,8 @@ MODALITIES = {
     "XA": "Angiography",
 }
 SEXES = {"F": "Female", "M": "Male", "O": "Other"}
+YOUNG, OLDEST = 24, 130
+"""Below so many months an age is said in months; above so many years a date is a mistake."""
 
 
 def human_date(value: date) -> str:
@@ -53,6 +55,27 @@ def date_in_words(value: str) -> str:
         except ValueError:
             return value
     return value
+
+
+def age_at_examination(born: str, examined: str, stated_years: float | None = None) -> str:
+    """52 years at the examination; in months below two years. "" when neither the dates (DICOM) nor anybody says it."""
+    months = _months_between(born, examined)
+    if months is None and stated_years is not None:
+        months = int(stated_years * 12 + 1e-6)  # 23/12 years are 23 months
+    if months is None or not 0 <= months <= OLDEST * 12:
+        return ""
+    if months == 0:
+        return "less than 1 month at the examination"
+    age = count(months // 12, "year") if months >= YOUNG else count(months, "month")
+    return f"{age} at the examination"
+
+
+def _months_between(born: str, examined: str) -> int | None:
+    try:
+        first, then = (datetime.strptime(da, "%Y%m%d").replace(tzinfo=UTC).date() for da in (born, examined))
+    except ValueError:
+        return None
+    return (then.year - first.year) * 12 + then.month - first.month - (then.day < first.day)
 
 
 def human_name(value: str) -> str:

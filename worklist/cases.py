@@ -10,13 +10,14 @@ from typing import Any
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session, selectinload
 
-from worklist import lifecycle
+from worklist import lifecycle, rerouting
 from worklist.access import Viewer, sees_case
 from worklist.models import AuditLine, Case, Study, now
-from worklist.routing import StudyFacts
+from worklist.routing import Route, StudyFacts
 from worklist.states import CaseState, Role
 
 EDITABLE_BY_REQUESTER = frozenset({CaseState.DRAFT, CaseState.AWAITING_IMAGES, CaseState.READY})
+HELD = frozenset({CaseState.CLAIMED, CaseState.ON_HOLD})
 SETTLED = frozenset({CaseState.SIGNED, CaseState.DELIVERED, CaseState.CANCELLED})
 
 
@@ -58,8 +59,8 @@ def get(session: Session, who: Viewer, case_id: int) -> Case:
 
 
 def get_to_claim(session: Session, who: Viewer, case_id: int) -> Case:
-    """As `get`; a reader also gets a case of their subspecialties that another has, to be told that it is taken."""
-    taken = and_(Case.reader_id.is_not(None), Case.subspecialty.in_(who.subspecialties if _reads(who) else ()))
+    """As `get`; a reader also gets a case of their subspecialties that another holds, to be told that it is."""
+    taken = and_(Case.state.in_(HELD), Case.subspecialty.in_(who.subspecialties if _reads(who) else ()))
     case = session.scalars(select(Case).where(Case.id == case_id, or_(sees_case(who), taken))).one_or_none()
     if case is None:
         raise lifecycle.NotFound(f"There is no case {case_id}.")
@@ -82,8 +83,11 @@ def start(session: Session, who: Viewer, text: RequestText) -> Case:
     return case
 
 
-def change_request(session: Session, case: Case, who: Viewer, text: RequestText) -> None:
-    """Change what the requester wrote, as long as nobody reads the case."""
+def change_request(session: Session, case: Case, who: Viewer, text: RequestText, route: Route) -> None:
+    """Change what the requester wrote, as long as nobody reads the case; a case on a worklist is routed anew.
+
+    Raises NotAllowed, WrongState.
+    """
     is_requester = case.patient_id == who.person_id or (who.site_id is not None and case.site_id == who.site_id)
     if not (is_requester or who.oversees):
         raise lifecycle.NotAllowed("Only whoever asked for this opinion can change the request.")
@@ -91,6 +95,8 @@ def change_request(session: Session, case: Case, who: Viewer, text: RequestText)
         raise lifecycle.WrongState("A reader already has this case; the request cannot be changed any more.")
     _write(case, text)
     session.add(AuditLine(person_id=who.person_id, action="change request", case_id=case.id))
+    if case.state is CaseState.READY:
+        rerouting.reroute(session, case, route(facts_of(case)))
 
 
 def _write(case: Case, text: RequestText) -> None:

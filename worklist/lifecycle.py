@@ -28,6 +28,7 @@ class Action(StrEnum):
 
     SUBMIT = "submit"
     OPEN = "open"
+    REROUTE = "reroute"
     CLAIM = "claim"
     RELEASE = "release"
     HOLD = "hold"
@@ -65,6 +66,7 @@ def _step(before: set[CaseState], after: CaseState, by: set[Part]) -> Step:
 STEPS: Mapping[Action, Step] = {
     Action.SUBMIT: _step({S.DRAFT}, S.AWAITING_IMAGES, {Part.OWNER}),
     Action.OPEN: _step({S.AWAITING_IMAGES}, S.READY, {Part.SYSTEM}),
+    Action.REROUTE: _step({S.READY}, S.READY, {Part.SYSTEM}),
     Action.CLAIM: _step({S.READY}, S.CLAIMED, {Part.SUBSPECIALIST}),
     Action.RELEASE: _step({S.CLAIMED, S.ON_HOLD}, S.READY, {Part.HOLDER, Part.COORDINATOR}),
     Action.HOLD: _step({S.CLAIMED}, S.ON_HOLD, {Part.HOLDER}),
@@ -120,6 +122,11 @@ def submit(session: Session, case: Case, who: Viewer) -> None:
 def open_case(session: Session, case: Case, **routed: Any) -> None:
     """The images are complete: the case goes onto the worklist with what the routing rules said."""
     _move(session, case, Action.OPEN, None, ready_at=now(), **routed)
+
+
+def reroute(session: Session, case: Case, detail: str, **routed: Any) -> None:
+    """The request changed while nobody reads the case, and the routing rules say something else of it now."""
+    _move(session, case, Action.REROUTE, None, detail=detail, **routed)
 
 
 def claim(session: Session, case: Case, who: Viewer) -> None:

@@ -15,6 +15,7 @@ from worklist import cases, descriptions, lifecycle
 from worklist.access import Viewer
 from worklist.cases import RequestText
 from worklist.models import Case
+from worklist.routing import Route
 from worklist.seen import Seen
 from worklist.states import CaseState
 from worklist.subspecialties import Subspecialty
@@ -37,12 +38,13 @@ class Invalid(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What the API needs from above: who asks, how an opinion is checked, how it is signed."""
+    """What the API needs from above: who asks, how an opinion is checked, how it is signed, what the rules say."""
 
     database: Database
     viewer: Callable[[], Viewer | None]
     read_opinion: Callable[[Json], Json]
     sign: Callable[[Viewer, int, Seen], int]
+    route: Route
 
 
 def create_api(desk: Desk) -> Blueprint:
@@ -173,7 +175,7 @@ def _add_writing(api: Blueprint, desk: Desk) -> None:
         who, text = _signed_in(desk), request_text(_body())
         with desk.database.writing() as session:
             case = cases.get(session, who, case_id)
-            cases.change_request(session, case, who, text)
+            cases.change_request(session, case, who, text, desk.route)
             return descriptions.whole(case, who)
 
     @api.put("/<int:case_id>/opinion")

@@ -7,6 +7,7 @@ descriptions. Urgency is decided beside that, and only ever makes a case more pr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,6 +28,10 @@ class Routed:
     priority: Priority
     turnaround_hours: float
     why: str
+
+
+Route = Callable[[StudyFacts], Routed]
+"""How a study is decided about, wherever a case is opened or its request changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,4 +110,4 @@ def load_rules(path: Path) -> Routing:
     return Routing(read_rules(path))
 
 
-__all__ = ["NearMiss", "Priority", "Routed", "Routing", "RuleFileError", "StudyFacts", "load_rules"]
+__all__ = ["NearMiss", "Priority", "Route", "Routed", "Routing", "RuleFileError", "StudyFacts", "load_rules"]

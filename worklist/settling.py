@@ -6,7 +6,7 @@ as it has are enough, fewer are waited for. So does its association: while it is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -17,10 +17,9 @@ from sqlalchemy.orm import Session, aliased, selectinload
 from worklist import lifecycle
 from worklist.cases import facts_of
 from worklist.models import Case, CaseStudy, Instance, Series, Study, now
-from worklist.routing import Routed, StudyFacts
+from worklist.routing import Route
 from worklist.states import CaseState
 
-Route = Callable[[StudyFacts], Routed]
 A_MOMENT: Final = timedelta(seconds=1)
 """How long a study must have been quiet although all images that its sender has are here."""
 

@@ -83,7 +83,7 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
             case = cases.get(session, asking(), case_id)
             if wrong:
                 return _form(text, wrong, case), 400
-            cases.change_request(session, case, asking(), text)
+            cases.change_request(session, case, asking(), text, services.route)
         flask.flash("The request is saved.", "done")
         return flask.redirect(flask.url_for("portal.case", case_id=case_id), 303)
 

@@ -15,6 +15,7 @@ from gateway.quarantine import Quarantine
 from sr_reports.sections import Section
 from worklist.access import Viewer
 from worklist.models import Case
+from worklist.routing import Route
 from worklist.seen import Seen
 
 
@@ -53,3 +54,4 @@ class PortalServices:
     keep_upload: Callable[[Viewer, int, Path, str], list[UploadVerdict]]
     preview: Callable[[Session, Case], tuple[Section, ...]]
     preview_pdf: Callable[[Session, Case], bytes]
+    route: Route

@@ -70,7 +70,7 @@ class PatientView:
 
     @property
     def person(self) -> str:
-        """52 years, female."""
+        """52 years at the examination, female."""
         return ", ".join(part for part in (self.age, self.sex) if part)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from markupsafe import Markup
 
-from sr_reports.wording import SEXES, date_in_words
+from sr_reports.wording import SEXES, age_at_examination, date_in_words
 from worklist.models import Study, now
 from worklist.states import CaseState, DeliveryState
 
@@ -93,23 +93,9 @@ def sex(code: str) -> str:
     return SEXES.get(code, "").lower()
 
 
-def age(study: Study, today: date | None = None) -> str:
-    """The age now from the birth date, in months below two years; else the age at the examination, said to be that."""
-    born = _date(study.birth_date)
-    if born is None:
-        return f"{study.age_years:.0f} years at the examination" if study.age_years is not None else ""
-    day = today or now().date()
-    months = (day.year - born.year) * 12 + day.month - born.month - (day.day < born.day)
-    if months < 0 or months > 130 * 12:
-        return ""
-    return counted(months // 12, "year") if months >= 24 else counted(months, "month")
-
-
-def _date(value: str) -> date | None:
-    try:
-        return datetime.strptime(value, "%Y%m%d").replace(tzinfo=UTC).date()
-    except ValueError:
-        return None
+def age(study: Study) -> str:
+    """The age at the examination, in months below two years; "" when nobody said."""
+    return age_at_examination(study.birth_date, study.study_date, study.age_years)
 
 
 def dicom_date(value: str) -> str:

@@ -226,8 +226,8 @@ def test_the_worklist_says_who_what_when_and_how_much_with_ones_own_cases_first(
     add_case(site_id=site, state=CaseState.READY, name="Other^Otto", subspecialty="thoracic")
     text = web.ask(reader, "GET", "/worklist").text
     assert text.index("Mia Mine") < text.index("Wanda Waiting")
-    for said in ("Overdue", "2 hours ago", "52 years, female", "20 November 2026, 2 series, 7 images", "Urgent",
-                 "A Hospital", "MR"):  # fmt: skip
+    for said in ("Overdue", "2 hours ago", "52 years at the examination, female",
+                 "20 November 2026, 2 series, 7 images", "Urgent", "A Hospital", "MR"):  # fmt: skip
         assert said in text, said
     assert "Otto" not in text
 
@@ -247,8 +247,16 @@ def test_of_two_readers_who_claim_the_second_is_told_who_was_first(web: Any, add
     with web.database.reading() as session:
         reader = session.get_one(Case, case).reader
         assert f"{reader.display_name} was first" in answer.text
-    assert web.ask(stranger, "POST", f"/cases/{case}/claim").status_code == 404
+    for who in (stranger, web.people.patient(), web.people.person(Role.SITE), web.people.person()):
+        answer = web.ask(who, "POST", f"/cases/{case}/claim")
+        assert answer.status_code in {403, 404}
+        assert reader.display_name not in answer.text
     assert case_of(web, case).reader_id == first.person_id
+    with web.database.writing() as session:
+        session.get_one(Case, case).state = CaseState.DELIVERED
+    answer = web.ask(second, "POST", f"/cases/{case}/claim")
+    assert answer.status_code == 404, "who once read a case is no longer a reader's business"
+    assert reader.display_name not in answer.text
 
 
 def test_hold_and_release_need_a_reason_and_resume_does_not(web: Any, add_case: MakeCase) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -52,22 +52,31 @@ def test_a_dicom_name_is_said_in_reading_order_whatever_it_is(dicom: str, read: 
 
 
 @pytest.mark.parametrize(
-    ("born", "at_study", "said"),
+    ("born", "stated", "said"),
     [
-        ("19740303", None, "52 years"),
-        ("19741125", None, "51 years"),
-        ("20261024", None, "1 month"),
-        ("20250101", 1.5, "22 months"),
+        ("19740303", None, "52 years at the examination"),
+        ("19741121", None, "51 years at the examination"),
+        ("20261020", None, "1 month at the examination"),
+        ("20261021", None, "less than 1 month at the examination"),
+        ("20241121", None, "23 months at the examination"),
+        ("20241120", None, "2 years at the examination"),
+        ("20250101", 3.0, "22 months at the examination"),
         ("", 62.0, "62 years at the examination"),
+        ("", 23 / 12, "23 months at the examination"),
+        ("", None, ""),
         ("not a date", None, ""),
         ("20300101", None, ""),
         ("00010101", None, ""),
     ],
 )
-def test_an_age_is_that_of_today_or_said_to_be_that_of_the_examination(
-    born: str, at_study: float | None, said: str
-) -> None:
-    assert age(Study(birth_date=born, age_years=at_study), date(2026, 11, 24)) == said
+def test_an_age_is_that_of_the_examination_and_said_to_be_so(born: str, stated: float | None, said: str) -> None:
+    """It was once that of today, beside images ten years old."""
+    assert age(Study(birth_date=born, study_date="20261120", age_years=stated)) == said
+
+
+def test_without_a_date_of_the_examination_the_age_is_what_the_images_say() -> None:
+    assert age(Study(birth_date="19740303", study_date="", age_years=None)) == ""
+    assert age(Study(birth_date="19740303", study_date="", age_years=41.0)) == "41 years at the examination"
 
 
 @pytest.mark.parametrize(
@@ -112,7 +121,7 @@ def test_every_state_has_words() -> None:
 
 
 def test_every_move_of_a_person_has_a_button() -> None:
-    ours = {Action.OPEN, Action.DELIVER}  # what nobody clicks
+    ours = {Action.OPEN, Action.REROUTE, Action.DELIVER}  # what nobody clicks
     with_a_page = {Action.SIGN}
     assert set(MOVES) == set(Action) - ours - with_a_page
 

@@ -29,7 +29,16 @@ def test_everything_that_the_reader_must_know_is_printed(content: Make, pdf_text
     text = pdf_text(build_pdf(made))
     for expected in (
         *("Second-opinion report", "OR-123", "Neuroradiology", "signed 24 November 2026"),
-        *("Grace Okafor", "12 March 1961", "Female", "LDN-44", "A2026-11873", "19 November 2026", "Erik Lindqvist"),
+        *(
+            "Grace Okafor",
+            "12 March 1961",
+            "65 years at the examination",
+            "Female",
+            "LDN-44",
+            "A2026-11873",
+            "19 November 2026",
+            "Erik Lindqvist",
+        ),
         *("Chest PA", "Radiography, PA and lateral: 2 images", "City Hospital", "Second opinion before surgery."),
         *("Left vestibular schwannoma, 14 mm.", "Minor difference from the first report", "calls it a meningioma"),
         *("Is it growing?", "By 2 mm since 2024.", "ventricles normal", "MR in 6 months.", "probably meningioma"),

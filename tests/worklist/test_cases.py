@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from worklist import cases, lifecycle, settling
+from worklist.access import Viewer
 from worklist.cases import RequestText
-from worklist.models import Case, CaseStudy, Study, now
-from worklist.routing import Routed
+from worklist.models import AuditLine, Case, CaseStudy, Study, now
+from worklist.routing import Routed, load_rules
 from worklist.routing_rules import Priority
 from worklist.settling import Waiting, settle
 from worklist.states import CaseState
@@ -195,14 +197,69 @@ def test_the_requester_changes_the_request_until_a_reader_has_it(database, peopl
     text = RequestText("why", "history", ("What?",))
     with database.writing() as session:
         case = session.get_one(Case, case_id)
-        cases.change_request(session, case, ours, text)
+        cases.change_request(session, case, ours, text, route)
         for who in (others, reader):
             with pytest.raises(lifecycle.NotAllowed):
-                cases.change_request(session, case, who, text)
+                cases.change_request(session, case, who, text, route)
         lifecycle.claim(session, case, reader)
         with pytest.raises(lifecycle.WrongState):
-            cases.change_request(session, case, ours, text)
+            cases.change_request(session, case, ours, text, route)
     assert rows.read(case_id).questions == ["What?"]
+
+
+SHIPPED = load_rules(Path(__file__).parents[2] / "config" / "routing.toml").route
+
+
+def change(database, case_id: int, who, history: str) -> None:
+    with database.writing() as session:
+        cases.change_request(session, session.get_one(Case, case_id), who, RequestText("why", history, ()), SHIPPED)
+
+
+def spine(database, people, rows) -> tuple[int, Viewer]:
+    """A lumbar spine on the worklist, as the shipped rules put it there, and its hospital."""
+    site = people.site()
+    rows.image(f"site:{site}", at=now() - EARLIER, description="MRI LUMBAR SPINE")
+    with database.writing() as session:
+        (case_id,) = settle(session, Waiting(QUIET, QUIET, now()), SHIPPED)
+    return case_id, people.hospital(site)
+
+
+def test_a_request_that_changes_on_the_worklist_is_routed_anew(database, people, rows) -> None:
+    """A hospital that wrote "cauda equina" after the images were there once waited two days like before."""
+    case_id, hospital = spine(database, people, rows)
+    assert rows.read(case_id).priority == "routine"
+    change(database, case_id, hospital, "incontinence, cauda equina?")
+    case = rows.read(case_id)
+    assert (case.state, case.priority, case.turnaround_hours) == (CaseState.READY, "stat", 4)
+    assert case.due_at == pytest.approx(now() + timedelta(hours=4), abs=timedelta(minutes=1))
+    assert "history says “cauda equina*”" in case.routed_why
+    assert "before that it was Neuroradiology, routine, within 48 hours" in case.routed_why
+    with database.reading() as session:
+        (line,) = session.query(AuditLine).filter_by(action="reroute")
+        assert line.detail == "From Neuroradiology, routine, within 48 hours to Neuroradiology, stat, within 4 hours."
+    change(database, case_id, hospital, "no cauda equina syndrome")
+    assert rows.read(case_id).due_at == rows.read(case_id).ready_at + timedelta(hours=48)
+
+
+@ONE_ENGINE
+def test_a_change_that_decides_nothing_else_moves_nothing(database, people, rows) -> None:
+    case_id, hospital = spine(database, people, rows)
+    before = rows.read(case_id)
+    change(database, case_id, hospital, "pain since May")
+    after = rows.read(case_id)
+    assert (after.due_at, after.routed_why, after.history) == (before.due_at, before.routed_why, "pain since May")
+    with database.reading() as session:
+        assert session.query(AuditLine).filter_by(action="reroute").count() == 0
+
+
+@ONE_ENGINE
+def test_what_a_coordinator_assigned_no_rule_takes_away(database, people, rows) -> None:
+    (case_id, hospital), boss = spine(database, people, rows), people.coordinator()
+    with database.writing() as session:
+        lifecycle.assign(session, session.get_one(Case, case_id), boss, "musculoskeletal", "a disc")
+    change(database, case_id, hospital, "cauda equina?")
+    case = rows.read(case_id)
+    assert (case.subspecialty, case.priority, case.routed_why) == ("musculoskeletal", "routine", "a disc")
 
 
 @ONE_ENGINE

@@ -16,6 +16,7 @@ S = CaseState
 MOVES: dict[Action, Callable[..., None]] = {
     Action.SUBMIT: lifecycle.submit,
     Action.OPEN: lambda session, case, _: lifecycle.open_case(session, case),
+    Action.REROUTE: lambda session, case, _: lifecycle.reroute(session, case, "why"),
     Action.CLAIM: lifecycle.claim,
     Action.RELEASE: lambda session, case, who: lifecycle.release(session, case, who, "why"),
     Action.HOLD: lambda session, case, who: lifecycle.hold(session, case, who, "why"),
