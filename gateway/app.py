@@ -107,9 +107,18 @@ def _add_pages(app: flask.Flask, parts: Parts) -> None:
     app.register_blueprint(
         create_portal(PortalServices(settings=parts.settings, database=parts.database, sign=signing.sign,
                                      quarantine=quarantine,
-                                     keep_upload=uploads.keep, preview=preview, preview_pdf=preview_pdf))
+                                     keep_upload=uploads.keep, on_their_way=uploads.on_their_way,
+                                     preview=preview, preview_pdf=preview_pdf, route=parts.routing.route))
     )  # fmt: skip
-    app.register_blueprint(create_api(Desk(parts.database, viewer, _read_opinion, signing.sign, parts.routing.route)))
+    desk = Desk(
+        database=parts.database,
+        viewer=viewer,
+        read_opinion=_read_opinion,
+        sign=signing.sign,
+        route=parts.routing.route,
+        on_their_way=uploads.on_their_way,
+    )
+    app.register_blueprint(create_api(desk))
     app.register_blueprint(create_arrivals_api(parts.database, viewer))
     app.register_blueprint(create_quarantine_api(quarantine, viewer))
     app.register_blueprint(create_commitments_api(parts.database, viewer))

@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException, TooManyRequests
 
 from orthanc.errors import ArchiveUnavailable, NotInArchive
 from sr_reports.errors import InvalidOpinion, Unreportable
-from worklist.lifecycle import NotAllowed, NotFound, WrongState
+from worklist.lifecycle import NoImages, NotAllowed, NotFound, WrongState
 from worklist.routes import Invalid, NotSignedIn
 from worklist.seen import Unseen
 
@@ -27,6 +27,7 @@ STATUSES: dict[type[Exception], tuple[int, str]] = {
     NotAllowed: (403, "You cannot do this"),
     NotFound: (404, "Not found"),
     NotInArchive: (404, "Not found"),
+    NoImages: (409, "There are no images yet"),
     WrongState: (409, "Somebody was faster"),
     Unseen: (409, "Look again before you sign"),
     ArchiveUnavailable: (503, "The image archive does not answer"),

@@ -159,7 +159,7 @@ ACT_WORDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "release": ("Hand a case back to the worklist", ("reason",)),
     "hold": ("Stop, because something is missing", ("reason",)),
     "resume": ("Go on with a case that was on hold", ()),
-    "submit": ("A patient hands the request in", ()),
+    "submit": ("A patient hands the request in; 409 while it has no images", ()),
     "withdraw": ("A patient takes the request back", ()),
     "cancel": ("A coordinator ends the case", ("reason",)),
     "assign": ("A coordinator decides the subspecialty", ("subspecialty", "why")),

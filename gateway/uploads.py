@@ -30,6 +30,7 @@ MOST_BYTES = 20 << 30  # unpacked, of one zip
 MOST_RATIO = 200  # unpacked to packed; more is a bomb, unless it is small anyway
 HARMLESS = 64 << 20
 PIECE = 1 << 20
+MOST_LOOKED_AT = 5_000  # entries of the inbox, to tell whether a case's are among them
 # what Python's decompressors raise over an entry that is damaged, protected or packed in a way they do not know
 DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, NotImplementedError, EOFError, ValueError)
 NO_IMAGE = "not a DICOM image"
@@ -54,6 +55,10 @@ class Uploads:
             return list(self._zip(case_id, file, name))
         return [self._file(case_id, file, name)]
 
+    def on_their_way(self, case_id: int) -> int:
+        """How many of the case's uploads still wait in the inbox, as far as that is looked at: its oldest entries."""
+        return sum(each.arrival.origin == _origin(case_id) for each in self.inbox.waiting(MOST_LOOKED_AT))
+
     def _zip(self, case_id: int, file: Path, name: str) -> Iterator[UploadVerdict]:
         try:
             with zipfile.ZipFile(file) as archive:
@@ -75,7 +80,7 @@ class Uploads:
             return self._file(case_id, Path(unpacked.name), entry.filename)
 
     def _file(self, case_id: int, file: Path, name: str) -> UploadVerdict:
-        origin = f"case:{case_id}"
+        origin = _origin(case_id)
         try:
             with file.open("rb") as content:
                 looked = looked_at(content)
@@ -94,6 +99,10 @@ class Uploads:
         with self.database.reading() as session:
             query = select(Instance.sha256).join(Study, Study.id == Instance.study_id)
             return session.scalars(query.where(Study.origin == origin, Instance.sop_uid == sop_uid)).first()
+
+
+def _origin(case_id: int) -> str:
+    return f"case:{case_id}"
 
 
 def _allow(case: Case, who: Viewer) -> None:

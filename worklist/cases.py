@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -12,11 +12,18 @@ from sqlalchemy.orm import Session, selectinload
 
 from worklist import lifecycle, rerouting
 from worklist.access import Viewer, sees_case
-from worklist.models import AuditLine, Case, Study, now
+from worklist.models import AuditLine, Case, Instance, Study, now
 from worklist.routing import Route, StudyFacts
 from worklist.states import CaseState, Role
 
 EDITABLE_BY_REQUESTER = frozenset({CaseState.DRAFT, CaseState.AWAITING_IMAGES, CaseState.READY})
+OnTheirWay = Callable[[int], int]
+"""How many images of this case have been received and are not in the archive yet."""
+CHECKING = "Your images are still being checked, this takes a moment. Send the request when they are shown in it."
+NO_IMAGES = (
+    "There is no image in this request yet. Add your images (a folder, a zip or a CD) and wait until they are shown in "
+    "the request; then send it."
+)
 HELD = frozenset({CaseState.CLAIMED, CaseState.ON_HOLD})
 SETTLED = frozenset({CaseState.SIGNED, CaseState.DELIVERED, CaseState.CANCELLED})
 
@@ -81,6 +88,21 @@ def start(session: Session, who: Viewer, text: RequestText) -> Case:
     session.flush()
     session.add(AuditLine(person_id=who.person_id, action="start", case_id=case.id))
     return case
+
+
+def submit(session: Session, case: Case, who: Viewer, on_their_way: OnTheirWay) -> None:
+    """A patient hands the request in; it now waits for its images to be complete.
+
+    Raises NoImages while it has none of its own in the archive, besides NotAllowed and WrongState.
+    """
+    if case.patient_id == who.person_id and case.state is CaseState.DRAFT and not _has_images(session, case):
+        raise lifecycle.NoImages(CHECKING if on_their_way(case.id) else NO_IMAGES)
+    lifecycle.submit(session, case, who)
+
+
+def _has_images(session: Session, case: Case) -> bool:
+    query = select(Instance.id).join(Study, Study.id == Instance.study_id).where(Study.origin == f"case:{case.id}")
+    return session.scalar(query.limit(1)) is not None
 
 
 def change_request(session: Session, case: Case, who: Viewer, text: RequestText, route: Route) -> None:

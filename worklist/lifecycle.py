@@ -95,6 +95,10 @@ class WrongState(Exception):
     """The case is not (any more) in a state in which this can be done: somebody else was first."""
 
 
+class NoImages(WrongState):
+    """A request without images cannot be handed in; the message says what to do first."""
+
+
 def parts_of(who: Viewer | None, case: Case) -> frozenset[Part]:
     """Everything that somebody is to a case; nobody in particular is Overread itself."""
     if who is None:

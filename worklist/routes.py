@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from config.database import Database
 from worklist import cases, descriptions, lifecycle
 from worklist.access import Viewer
-from worklist.cases import RequestText
+from worklist.cases import OnTheirWay, RequestText
 from worklist.models import Case
 from worklist.routing import Route
 from worklist.seen import Seen
@@ -45,6 +45,7 @@ class Desk:
     read_opinion: Callable[[Json], Json]
     sign: Callable[[Viewer, int, Seen], int]
     route: Route
+    on_their_way: OnTheirWay
 
 
 def create_api(desk: Desk) -> Blueprint:
@@ -128,26 +129,32 @@ def _add_reading(api: Blueprint, desk: Desk) -> None:
             return {"deliveries": [descriptions.delivery(each) for each in found]}
 
 
-Act = Callable[[Session, Case, Viewer, Json], None]
+Act = Callable[[Desk, Session, Case, Viewer, Json], None]
 
 
-def _assign(session: Session, case: Case, who: Viewer, body: Json) -> None:
+def _assign(_: Desk, session: Session, case: Case, who: Viewer, body: Json) -> None:
     subspecialty = _text(body, "subspecialty", required=True)
     if subspecialty not in set(Subspecialty):
         raise Invalid(f"“{subspecialty}” is not a subspecialty. They are: {', '.join(Subspecialty)}.")
     lifecycle.assign(session, case, who, subspecialty, _text(body, "why") or "A coordinator decided.")
 
 
+def _hold(_: Desk, session: Session, case: Case, who: Viewer, body: Json) -> None:
+    lifecycle.hold(session, case, who, _text(body, "reason", required=True))
+
+
+def _cancel(_: Desk, session: Session, case: Case, who: Viewer, body: Json) -> None:
+    lifecycle.cancel(session, case, who, _text(body, "reason", required=True))
+
+
 ACTS: dict[str, Act] = {
-    "claim": lambda session, case, who, _: lifecycle.claim(session, case, who),
-    "resume": lambda session, case, who, _: lifecycle.resume(session, case, who),
-    "submit": lambda session, case, who, _: lifecycle.submit(session, case, who),
-    "withdraw": lambda session, case, who, _: lifecycle.withdraw(session, case, who),
-    "release": lambda session, case, who, body: lifecycle.release(session, case, who, _text(body, "reason")),
-    "hold": lambda session, case, who, body: lifecycle.hold(session, case, who, _text(body, "reason", required=True)),
-    "cancel": lambda session, case, who, body: lifecycle.cancel(
-        session, case, who, _text(body, "reason", required=True)
-    ),
+    "claim": lambda _, session, case, who, __: lifecycle.claim(session, case, who),
+    "resume": lambda _, session, case, who, __: lifecycle.resume(session, case, who),
+    "submit": lambda desk, session, case, who, _: cases.submit(session, case, who, desk.on_their_way),
+    "withdraw": lambda _, session, case, who, __: lifecycle.withdraw(session, case, who),
+    "release": lambda _, session, case, who, body: lifecycle.release(session, case, who, _text(body, "reason")),
+    "hold": _hold,
+    "cancel": _cancel,
     "assign": _assign,
 }
 
@@ -159,7 +166,7 @@ def _add_acts(api: Blueprint, desk: Desk) -> None:
         with desk.database.writing() as session:
             find = cases.get_to_claim if name == "claim" else cases.get
             case = find(session, who, case_id)
-            ACTS[name](session, case, who, body)
+            ACTS[name](desk, session, case, who, body)
             return descriptions.whole(case, who)
 
 

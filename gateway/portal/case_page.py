@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from gateway.portal.case_lines import CaseLine, case_line
 from gateway.portal.elsewhere import elsewhere
+from gateway.portal.fates import fate_of
 from gateway.portal.notices import kept_aside, late_images
 from gateway.portal.reading import answers_of
 from gateway.portal.remarks import remarks_for_patient, remarks_in_words
@@ -95,6 +96,7 @@ def _told(services: PortalServices, session: Session, case: Case, who: Viewer) -
     return {
         **_about(session, case, who),
         "elsewhere": elsewhere(session, case, who),
+        "fate": fate_of(session, case, services.on_their_way(case.id)) if case.patient_id == who.person_id else None,
         "holds": holds,
         "writing": holds and case.state is CaseState.CLAIMED,
         "answers": answers_of(case),

@@ -30,7 +30,7 @@ class Missing(Exception):
 class Move:
     """What a button does, and what is said when it is done; `stays` is whether the person can still see the case."""
 
-    act: Callable[[Session, Case, Viewer], None]
+    act: Callable[[Session, Case, Viewer, PortalServices], None]
     done: str
     stays: bool = True
 
@@ -40,6 +40,15 @@ def _field(name: str, missing: str) -> str:
     if not text:
         raise Missing(missing)
     return text[:LONGEST_REASON]
+
+
+def _plain(act: Callable[[Session, Case, Viewer], None]) -> Callable[[Session, Case, Viewer, PortalServices], None]:
+    """An act that needs nothing from the rest of the gateway."""
+    return lambda session, case, who, _: act(session, case, who)
+
+
+def _submit(session: Session, case: Case, who: Viewer, services: PortalServices) -> None:
+    cases.submit(session, case, who, services.on_their_way)
 
 
 def _release(session: Session, case: Case, who: Viewer) -> None:
@@ -63,14 +72,16 @@ def _assign(session: Session, case: Case, who: Viewer) -> None:
 
 
 MOVES: Mapping[str, Move] = {
-    "claim": Move(lifecycle.claim, "The case is yours."),
-    "release": Move(_release, "The case is back on the worklist. What you wrote is kept as its draft.", stays=False),
-    "hold": Move(_hold, "The case is on hold. Coordinator and requester see why."),
-    "resume": Move(lifecycle.resume, "You can go on."),
-    "submit": Move(lifecycle.submit, "Your request is on its way to us."),
-    "withdraw": Move(lifecycle.withdraw, "Your request is withdrawn. Nobody will read it."),
-    "cancel": Move(_cancel, "The case is cancelled."),
-    "assign": Move(_assign, "The case is assigned."),
+    "claim": Move(_plain(lifecycle.claim), "The case is yours."),
+    "release": Move(
+        _plain(_release), "The case is back on the worklist. What you wrote is kept as its draft.", stays=False
+    ),
+    "hold": Move(_plain(_hold), "The case is on hold. Coordinator and requester see why."),
+    "resume": Move(_plain(lifecycle.resume), "You can go on."),
+    "submit": Move(_submit, "Your request is on its way to us."),
+    "withdraw": Move(_plain(lifecycle.withdraw), "Your request is withdrawn. Nobody will read it."),
+    "cancel": Move(_plain(_cancel), "The case is cancelled."),
+    "assign": Move(_plain(_assign), "The case is assigned."),
 }
 
 
@@ -82,8 +93,8 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
         chosen = MOVES[name]
         try:
             with services.database.writing() as session:
-                chosen.act(session, cases.get(session, asking(), case_id), asking())
-        except Missing as error:
+                chosen.act(session, cases.get(session, asking(), case_id), asking(), services)
+        except (Missing, lifecycle.NoImages) as error:
             flask.flash(str(error), "problem")
             return flask.redirect(flask.url_for("portal.case", case_id=case_id), 303)
         except (lifecycle.WrongState, lifecycle.NotFound):

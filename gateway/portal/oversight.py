@@ -21,8 +21,8 @@ from gateway.portal.services import PortalServices
 from gateway.portal.words import Label
 from gateway.site_words import REFUSALS
 from worklist.access import Viewer
-from worklist.models import AuditLine, Delivery, Pulse, Report, Site, Trouble, TurnedAway, now
-from worklist.states import CaseState, DeliveryState
+from worklist.models import AuditLine, Delivery, Person, PersonRole, Pulse, Report, Site, Trouble, TurnedAway, now
+from worklist.states import CaseState, DeliveryState, Role
 
 MOST = 100  # rows of one list; more than that is one problem, not a hundred
 LATELY = timedelta(days=1)
@@ -57,6 +57,7 @@ class PartView:
 class Oversight:
     """Everything that waits for a person."""
 
+    unread: list[CaseLine]
     unassigned: list[CaseLine]
     on_hold: list[CaseLine]
     late: list[CaseLine]
@@ -69,7 +70,7 @@ class Oversight:
     @property
     def waiting(self) -> int:
         """How many things wait."""
-        cases = len(self.unassigned) + len(self.on_hold) + len(self.late)
+        cases = len(self.unread) + len(self.unassigned) + len(self.on_hold) + len(self.late)
         return cases + len(self.troubles) + len(self.deliveries) + len(self.unpublished)
 
 
@@ -78,10 +79,12 @@ def read_oversight(session: Session, who: Viewer) -> Oversight:
     lines = case_lines(session, who, (CaseState.READY, CaseState.CLAIMED, CaseState.ON_HOLD))
     unassigned = [line for line in lines if line.unassigned and line.case.state is CaseState.READY]
     on_hold = [line for line in lines if line.case.state is CaseState.ON_HOLD]
+    unread = _unread(session, lines)
     return Oversight(
+        unread=unread,
         unassigned=unassigned,
         on_hold=on_hold,
-        late=[line for line in lines if line.due.warning == "Overdue" and line not in unassigned + on_hold],
+        late=[line for line in lines if line.due.warning == "Overdue" and line not in unread + unassigned + on_hold],
         troubles=_troubles(session),
         deliveries=_deliveries(session),
         unpublished=session.scalars(select(Report).where(Report.published_at.is_(None), Report.last_error != "")).all(),
@@ -94,6 +97,14 @@ def _turned_away(session: Session) -> Sequence[TurnedAway]:
     """Connections refused in the last day, the last first."""
     recent = select(TurnedAway).where(TurnedAway.last_at > now() - LATELY).order_by(TurnedAway.last_at.desc())
     return session.scalars(recent.limit(MOST)).all()
+
+
+def _unread(session: Session, lines: list[CaseLine]) -> list[CaseLine]:
+    """Those that wait for a subspecialty which no active reader reads: nobody would ever see them."""
+    readers = select(Person.subspecialties).join(PersonRole).where(PersonRole.name == Role.READER, Person.active)
+    read = {subspecialty for reader in session.scalars(readers) for subspecialty in reader}
+    waiting = (line for line in lines if line.case.state is CaseState.READY and not line.unassigned)
+    return [line for line in waiting if line.case.subspecialty not in read]
 
 
 def _troubles(session: Session) -> list[TroubleView]:

@@ -14,6 +14,7 @@ from config.settings import Settings
 from gateway.quarantine import Quarantine
 from sr_reports.sections import Section
 from worklist.access import Viewer
+from worklist.cases import OnTheirWay
 from worklist.models import Case
 from worklist.routing import Route
 from worklist.seen import Seen
@@ -43,6 +44,7 @@ class PortalServices:
 
     `keep_upload(viewer, case_id, path, name)` takes the file at `path` (which the caller removes afterwards) into the
     inbox; a zip answers with one verdict for each entry. It raises lifecycle's NotFound, NotAllowed and WrongState.
+    `on_their_way(case_id)` counts what was uploaded into a case and is not in the archive yet.
     `preview` and `preview_pdf` say what the report says: of the draft, or, once signed, of its newest version; they
     and `sign` raise Unreportable.
     """
@@ -52,6 +54,7 @@ class PortalServices:
     sign: Callable[[Viewer, int, Seen], int]
     quarantine: Quarantine
     keep_upload: Callable[[Viewer, int, Path, str], list[UploadVerdict]]
+    on_their_way: OnTheirWay
     preview: Callable[[Session, Case], tuple[Section, ...]]
     preview_pdf: Callable[[Session, Case], bytes]
     route: Route

@@ -2,8 +2,8 @@
 const AT_ONCE = 3;
 const PAUSES = [1000, 3000, 8000, 15000, 30000];
 const GROUPS = [
-  ["stored", "received"],
-  ["known", "already there"],
+  ["stored", "received and being checked"],
+  ["known", "already here"],
   ["refused", "could not be taken"],
   ["skipped", "left out, because not an image"],
 ];
@@ -52,6 +52,7 @@ class Upload {
     this.verdicts = new Map(); // by name: what is sent again has one verdict, the newest
     this.total = this.finished = this.bytes = this.sent = 0;
     this.workers = 0;
+    this.looked = true; // whether the page's count of what is still being checked is newer than the upload
   }
 
   add(files) {
@@ -61,6 +62,7 @@ class Upload {
       this.stopping = new AbortController();
     }
     this.problem("");
+    this.looked = false;
     this.queue.push(...files);
     this.total += files.length;
     this.bytes += files.reduce((sum, each) => sum + each.file.size, 0);
@@ -137,6 +139,11 @@ class Upload {
     return [...this.verdicts.values()].filter((verdict) => verdict.outcome === outcome);
   }
 
+  // What the server said when it last looked: until then everything received is still being checked.
+  checked() {
+    return this.looked && this.find("fate")?.dataset.checking === "0";
+  }
+
   problem(text) {
     const notice = this.find("upload-problem");
     if (notice.textContent !== text) notice.textContent = text;
@@ -161,7 +168,8 @@ class Upload {
       details.dataset.outcome = outcome;
       details.open = outcome === "refused";
       const summary = document.createElement("summary");
-      summary.textContent = `${count(verdicts.length, noun)} ${words}`;
+      const said = outcome === "stored" && this.checked() ? "received and checked" : words;
+      summary.textContent = `${count(verdicts.length, noun)} ${said}`;
       details.append(summary, list(verdicts));
       return details;
     });
@@ -179,12 +187,13 @@ class Upload {
     this.queue = [];
     const images = this.having("stored").length + this.having("known").length;
     this.find("progress-text").textContent = left || this.stopping.signal.aborted
-      ? `Stopped. ${count(images, "image")} arrived.`
+      ? `Stopped. ${count(images, "image")} received.`
       : images
-        ? `Done. ${count(images, "image")} arrived.`
+        ? `Done. ${count(images, "image")} received. Below you see which are in your request.`
         : "Done. There was no image in what you chose. Look for a folder named DICOM or IMAGES on the CD.";
     this.find("stop-upload").hidden = true;
     this.list();
+    document.body.dispatchEvent(new Event("uploaded"));
   }
 
   start() {
@@ -210,6 +219,14 @@ class Upload {
     this.find("stop-upload").addEventListener("click", () => this.stopping.abort());
     window.addEventListener("beforeunload", (event) => {
       if (this.workers) event.preventDefault();
+    });
+    document.addEventListener("htmx:beforeRequest", ({ target }) => {
+      if (target.id === "arrived") this.asked = !this.workers;
+    });
+    document.addEventListener("htmx:afterOnLoad", ({ target }) => {
+      if (target.id !== "arrived") return;
+      this.looked ||= this.asked && !this.workers;
+      setTimeout(() => this.list());
     });
     document.addEventListener("htmx:afterSwap", () => {
       const hint = this.find("send-hint");
