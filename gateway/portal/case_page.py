@@ -14,13 +14,14 @@ from sqlalchemy.orm import Session
 from gateway.portal.case_lines import CaseLine, case_line
 from gateway.portal.elsewhere import elsewhere
 from gateway.portal.fates import fate_of
+from gateway.portal.identities import doubt_of
 from gateway.portal.notices import kept_aside, late_images
 from gateway.portal.reading import answers_of
 from gateway.portal.remarks import remarks_for_patient, remarks_in_words
 from gateway.portal.reports import moving, report_views, standing
 from gateway.portal.rights import asking
 from gateway.portal.services import PortalServices
-from gateway.portal.studies import count_images, other_names, viewer_link
+from gateway.portal.studies import count_images, viewer_link
 from gateway.portal.timeline import timeline
 from gateway.portal.words import STATES_FOR_PATIENTS
 from sr_reports.errors import Unreportable
@@ -125,7 +126,7 @@ def _about(session: Session, case: Case, who: Viewer) -> dict[str, object]:
         "case": case,
         "line": line,
         "viewer_link": viewer_link(case.id, line.studies),
-        "other_names": other_names(case),
+        "doubt": doubt_of(case),
         "remarks": (remarks_for_patient(case),) if case.patient_id == who.person_id else remarks_in_words(case),
         "late": late_images(case, who),
         "aside": aside,

@@ -125,12 +125,6 @@ def patient_view(case: Case) -> PatientView:
     return PatientView(person_name(study.patient_name), age(study), sex(study.sex), born, number)
 
 
-def other_names(case: Case) -> tuple[str, ...]:
-    """The names on the case's studies when they differ: somebody should look."""
-    names = tuple(dict.fromkeys(person_name(study.patient_name) for study in case.studies))
-    return names if len(names) > 1 else ()
-
-
 def viewer_link(case_id: int, studies: Sequence[StudyView]) -> str:
     """Where OHIF opens all studies of a case, and nothing but what belongs to it; "" when there is nothing to open."""
     uids = [("StudyInstanceUIDs", study.study_uid) for study in studies if study.images]

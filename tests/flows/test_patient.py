@@ -58,9 +58,9 @@ def upload(page: Page, sent: Any) -> None:
         for name, content in JUNK.items():
             packed.writestr(name, content)
     page.set_input_files("#files-input", disc)
-    expect(page.locator("#progress-text")).to_contain_text("Done. 6 images arrived.", timeout=60_000)
+    expect(page.locator("#progress-text")).to_contain_text("Done. 6 images received.", timeout=60_000)
     page.set_input_files("#files-input", [*sent.files[6:], note])
-    expect(page.locator("#progress-text")).to_contain_text("Done. 12 images arrived.", timeout=60_000)
+    expect(page.locator("#progress-text")).to_contain_text("Done. 12 images received.", timeout=60_000)
     page.click("details[data-outcome=skipped] summary")
     for name in (*JUNK, note.name):
         expect(page.locator("details[data-outcome=skipped]")).to_contain_text(name)

@@ -123,6 +123,8 @@ def test_a_patient_begins_a_request_and_hands_it_in(web, people) -> None:
     assert (begun.json["state"], begun.json["questions"]) == ("DRAFT", ["Benign?"])
     path = f"/api/v1/cases/{begun.json['id']}"
     assert web.ask(patient, "PUT", f"{path}/request", json=text | {"history": "none"}).json["history"] == "none"
+    web.world.receive(web.world.make(), f"case:{begun.json['id']}")
+    web.world.carry()
     assert web.ask(patient, "POST", f"{path}/submit").json["state"] == "AWAITING_IMAGES"
     assert web.ask(patient, "POST", f"{path}/withdraw").json["state"] == "CANCELLED"
     assert web.ask(people.reader(), "POST", "/api/v1/cases", json=text).status_code == 403

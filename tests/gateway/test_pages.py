@@ -13,7 +13,7 @@ import pytest
 
 from gateway.portal.rights import OPEN_TO_ALL, PAGES
 from worklist.access import Viewer
-from worklist.models import AuditLine, Case, CaseStudy, Delivery, Instance, Report, Series, Study, Trouble, now
+from worklist.models import AuditLine, Case, CaseStudy, Delivery, Instance, Person, Report, Series, Study, Trouble, now
 from worklist.states import CaseState, DeliveryState, Role
 
 pytestmark = [pytest.mark.peers, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
@@ -235,6 +235,18 @@ def test_the_worklist_says_who_what_when_and_how_much_with_ones_own_cases_first(
 def test_an_empty_worklist_says_what_to_do(web: Any) -> None:
     assert "New ones appear here by themselves" in web.ask(web.people.reader(), "GET", "/worklist").text
     assert "no case can reach you" in web.ask(web.people.person(Role.READER), "GET", "/worklist").text
+
+
+def test_a_case_of_a_subspecialty_that_no_active_reader_reads_comes_first(web: Any, add_case: MakeCase) -> None:
+    """It once waited on a worklist that nobody had, and Oversight said that nothing needs anybody."""
+    add_case(site_id=web.people.site(), state=CaseState.READY, subspecialty="breast")
+    boss = web.people.coordinator()
+    reader = web.people.reader("breast")
+    assert "Nobody reads" not in web.ask(boss, "GET", "/oversight/rows").text
+    with web.database.writing() as session:
+        session.get_one(Person, reader.person_id).active = False
+    text = web.ask(boss, "GET", "/oversight/rows").text
+    assert "Nobody reads Breast; assign it to another subspecialty or add a reader." in text
 
 
 def test_of_two_readers_who_claim_the_second_is_told_who_was_first(web: Any, add_case: MakeCase) -> None:

@@ -120,16 +120,18 @@ def test_a_patient_uploads_a_folder_and_hears_what_became_of_every_file(enter: C
     page = enter("patient")
     write_request(page, "To be sure of my folder.")
     page.set_input_files("#folder-input", cd)
-    expect(page.locator("#progress-text")).to_have_text("Done. 6 images arrived.")
+    expect(page.locator("#progress-text")).to_have_text(
+        "Done. 6 images received. Below you see which are in your request."
+    )
     groups = page.locator("#verdicts details")
     expect(groups.locator("summary")).to_have_text(
-        ["6 images received", "1 file could not be taken", "2 files left out, because not an image"]
+        ["6 images received and checked", "1 file could not be taken", "2 files left out, because not an image"]
     )
     groups.last.locator("summary").click()
     expect(groups.last).to_contain_text("CD/autorun.inf: not a DICOM image")
     expect(page.locator("#images")).to_contain_text("1 series, 6 images", timeout=PATIENCE)
     page.set_input_files("#folder-input", cd)
-    expect(page.locator("#verdicts")).to_contain_text("6 images already there")
+    expect(page.locator("#verdicts")).to_contain_text("6 images already here")
 
 
 def test_a_zip_is_looked_into(enter: Callable[..., Page], cd: Path, tmp_path: Path) -> None:
@@ -142,7 +144,9 @@ def test_a_zip_is_looked_into(enter: Callable[..., Page], cd: Path, tmp_path: Pa
     page = enter("patient")
     write_request(page, "To be sure of my zip.")
     page.set_input_files("#files-input", packed)
-    expect(page.locator("#progress-text")).to_have_text("Done. 6 images arrived.")
+    expect(page.locator("#progress-text")).to_have_text(
+        "Done. 6 images received. Below you see which are in your request."
+    )
     expect(page.locator("#verdicts")).to_contain_text("2 files left out")
 
 
@@ -153,7 +157,9 @@ def test_an_upload_goes_on_after_the_line_was_interrupted(enter: Callable[..., P
     page.route("**/files?*", lambda route: route.abort() if next(broken, False) else route.continue_())
     page.set_input_files("#folder-input", cd)
     expect(page.locator("#upload-problem")).to_contain_text("What has arrived is safe")
-    expect(page.locator("#progress-text")).to_have_text("Done. 6 images arrived.")
+    expect(page.locator("#progress-text")).to_have_text(
+        "Done. 6 images received. Below you see which are in your request."
+    )
     expect(page.locator("#upload-problem")).to_be_hidden()
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pydicom.uid import generate_uid
 
 from worklist.models import Case
 from worklist.states import CaseState
@@ -133,9 +134,75 @@ def test_an_upload_leaves_nothing_behind_on_its_way(web: Any, make: Callable[...
     assert list(web.world.folders.uploads.iterdir()) == []
 
 
-def test_a_request_is_handed_in_and_taken_back(web: Any) -> None:
+def test_an_upload_is_being_checked_then_in_the_request_or_kept_aside(web: Any, make: Callable[..., bytes]) -> None:
+    """The page once said "arrived" of images that were all in quarantine."""
+    patient, uid = web.people.patient(), generate_uid()
+    case = start(web, patient)
+    send(web, patient, case, "IM1", make(StudyInstanceUID=uid))
+    send(web, patient, case, "IM2", make(StudyInstanceUID=uid, PatientID="P-2"))
+    page = f"/cases/{case}/images"
+    assert "2 images are received and being checked" in web.ask(patient, "GET", page).text
+    web.world.carry()
+    text = web.ask(patient, "GET", page).text
+    assert "1 image is in your request." in text
+    assert "1 image was kept aside, not in your request" in text
+    assert "being checked" not in text
+
+
+def test_a_request_without_an_image_is_not_handed_in(web: Any, make: Callable[..., bytes]) -> None:
     patient = web.people.patient()
     case = start(web, patient)
+    page, api = f"/cases/{case}/submit", f"/api/v1/cases/{case}/submit"
+
+    def refused() -> str:
+        answer = web.ask(patient, "POST", api)
+        assert (answer.status_code, answer.json["title"]) == (409, "There are no images yet")
+        assert web.ask(patient, "POST", page).status_code == 303
+        with web.database.reading() as session:
+            assert session.get_one(Case, case).state is CaseState.DRAFT
+        return str(answer.json["detail"])
+
+    assert "Add your images" in refused()
+    send(web, patient, case, "IM1", make())
+    assert "still being checked, this takes a moment" in refused()
+    web.world.carry()
+    assert web.ask(patient, "POST", api).json["state"] == "AWAITING_IMAGES"
+
+
+@pytest.mark.parametrize(
+    ("other", "patient_hears", "reader_hears"),
+    [
+        ({"PatientName": "Other^Ann"}, "Are all these images yours?", "may be of different people"),
+        ({"PatientBirthDate": "19870203"}, "born 3 February 1987", "born 3 February 1987"),
+        ({"PatientID": "P-2"}, "", "carry different patient IDs"),
+        ({"PatientName": "SAMPLE^PAT^^", "PatientBirthDate": ""}, "", ""),
+    ],
+)
+def test_studies_of_different_people_in_one_request_are_pointed_out(
+    web: Any, make: Callable[..., bytes], other: dict[str, str], patient_hears: str, reader_hears: str
+) -> None:
+    patient, reader = web.people.patient(), web.people.reader()
+    case = start(web, patient)
+    for image in (make(), make(**other)):
+        send(web, patient, case, "IM", image)
+    web.world.carry()
+    heard = {"patient": web.ask(patient, "GET", f"/cases/{case}").text}
+    with web.database.writing() as session:
+        row = session.get_one(Case, case)
+        row.state, row.subspecialty = CaseState.READY, "neuroradiology"
+    for who in (reader, web.people.coordinator()):
+        heard["reader"] = web.ask(who, "GET", f"/cases/{case}").text
+        assert ('id="identities"' in heard["reader"]) is bool(reader_hears)
+        assert reader_hears in heard["reader"]
+    assert ('id="identities"' in heard["patient"]) is bool(patient_hears)
+    assert patient_hears in heard["patient"]
+
+
+def test_a_request_is_handed_in_and_taken_back(web: Any, make: Callable[..., bytes]) -> None:
+    patient = web.people.patient()
+    case = start(web, patient)
+    send(web, patient, case, "IM1", make())
+    web.world.carry()
     assert "Nobody looks at it before you send it." in web.ask(patient, "GET", f"/cases/{case}").text
     web.ask(patient, "POST", f"/cases/{case}/submit")
     assert "We are checking your images" in web.ask(patient, "GET", f"/cases/{case}").text

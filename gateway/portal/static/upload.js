@@ -161,6 +161,7 @@ class Upload {
   }
 
   list() {
+    this.said = this.checked();
     const shown = GROUPS.filter(([outcome]) => this.having(outcome).length).map(([outcome, words]) => {
       const verdicts = this.having(outcome);
       const noun = outcome === "stored" || outcome === "known" ? "image" : "file";
@@ -226,7 +227,7 @@ class Upload {
     document.addEventListener("htmx:afterOnLoad", ({ target }) => {
       if (target.id !== "arrived") return;
       this.looked ||= this.asked && !this.workers;
-      setTimeout(() => this.list());
+      setTimeout(() => this.checked() === this.said || this.list());
     });
     document.addEventListener("htmx:afterSwap", () => {
       const hint = this.find("send-hint");

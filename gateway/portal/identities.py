@@ -1,0 +1,40 @@
+"""Whether the studies of one case may be of different people: a patient easily brings a relative's CD along."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+
+from gateway.portal.words import dicom_date, person_name
+from worklist.models import Case, Study
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Whom the images name. Not `grave`: only the numbers differ, as they do between two hospitals."""
+
+    people: tuple[str, ...]
+    grave: bool
+
+
+def doubt_of(case: Case) -> Doubt | None:
+    """What differs in name, birth date or Patient ID; what a study does not say differs from nothing."""
+    names = {_plain(study.patient_name) for study in case.studies} - {""}
+    births = {study.birth_date for study in case.studies} - {""}
+    numbers = {(study.patient_id, study.issuer) for study in case.studies if study.patient_id}
+    grave = len(names) > 1 or len(births) > 1
+    if not grave and len(numbers) < 2:
+        return None
+    return Doubt(tuple(dict.fromkeys(_person(study) for study in case.studies)), grave)
+
+
+def _plain(name: str) -> str:
+    """A name without what two systems may write differently: case, empty components at the end, other scripts."""
+    alphabetic = unicodedata.normalize("NFC", name).split("=")[0]
+    return "^".join(part.strip() for part in alphabetic.split("^")).rstrip("^ ").casefold()
+
+
+def _person(study: Study) -> str:
+    born = f"born {dicom_date(study.birth_date)}" if study.birth_date else ""
+    number = f"ID {study.patient_id}" if study.patient_id else ""
+    return ", ".join(part for part in (person_name(study.patient_name), born, number) if part)
