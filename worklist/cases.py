@@ -117,7 +117,7 @@ def change_request(session: Session, case: Case, who: Viewer, text: RequestText,
         raise lifecycle.WrongState("A reader already has this case; the request cannot be changed any more.")
     _write(case, text)
     session.add(AuditLine(person_id=who.person_id, action="change request", case_id=case.id))
-    if case.state is CaseState.READY:
+    if case.state is CaseState.READY and case.studies:
         rerouting.reroute(session, case, route(facts_of(case)))
 
 

@@ -18,6 +18,8 @@ from worklist.states import Role
 
 LONGEST = 20_000
 MOST_QUESTIONS = 5
+WHY_YOU = "Tell us in a sentence or two why you would like a second opinion."
+WHY = "Say in a sentence or two why a second opinion is asked for."
 EMPTY = RequestText("", "", ())
 
 
@@ -43,7 +45,7 @@ def _lines(text: str) -> str:
 def _wrong(text: RequestText) -> dict[str, str]:
     wrong = {}
     if not text.reason:
-        wrong["reason"] = "Tell us in a sentence or two why you would like a second opinion."
+        wrong["reason"] = WHY_YOU if Role.PATIENT in asking().roles else WHY
     if len(text.questions) > MOST_QUESTIONS:
         wrong["question"] = f"At most {MOST_QUESTIONS} questions fit into one request."
     for name in ("reason", "history", "prior_report"):

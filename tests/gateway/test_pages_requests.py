@@ -87,6 +87,11 @@ def test_a_hospital_adds_history_and_questions_to_its_own_case_only(web: Any) ->
         session.flush()
         case = row.id
     stranger = web.people.hospital(web.people.site())
+    unexplained = web.ask(web.people.hospital(site), "POST", f"/cases/{case}/request", data=WRITTEN | {"reason": ""})
+    assert "why a second opinion is asked for" in unexplained.text
+    assert not [
+        word for word in ("your history", "your questions", "you would like") if word in unexplained.text.lower()
+    ]
     assert web.ask(stranger, "POST", f"/cases/{case}/request", data=WRITTEN).status_code == 404
     assert web.ask(web.people.hospital(site), "POST", f"/cases/{case}/request", data=WRITTEN).status_code == 303
     assert "Is it torn?" in web.ask(web.people.reader(), "GET", f"/cases/{case}").text
