@@ -19,7 +19,7 @@ def note_turned_away(database: Database, counters: Path) -> bool:
     """Write what is new; repeatable, since a line is written again under its key, never added up."""
     lines, _ = read_callers(counters)
     with database.reading() as session:
-        known = dict(session.execute(select(TurnedAway.key, TurnedAway.count)).tuples())
+        known = {key: count for key, count in session.execute(select(TurnedAway.key, TurnedAway.count))}
     fresh = [line for line in lines if known.get(line.key) != line.count]
     if fresh:
         with database.writing() as session:

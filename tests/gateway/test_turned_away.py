@@ -1,0 +1,27 @@
+"""Refused connections come from the receivers' files into the database, once each."""
+
+from __future__ import annotations
+
+from gateway.turned_away import note_turned_away
+from scp.callers import Callers
+from worklist.models import TurnedAway
+
+
+def rows(database) -> list[tuple[str, str, int]]:
+    with database.reading() as session:
+        return [(one.calling, one.why, one.count) for one in session.query(TurnedAway).order_by(TurnedAway.calling)]
+
+
+def test_refusals_are_carried_once_and_grow(database, tmp_path) -> None:
+    """Reading what was known once failed at every try: a result that has keys was taken for a mapping."""
+    callers = Callers(tmp_path, "receiver-1")
+    for _ in range(2):
+        callers.turned_away("STRANGER", "OVERREAD", "10.0.0.1", "CALLING")
+    callers.save()
+    note_turned_away(database, tmp_path)
+    note_turned_away(database, tmp_path)
+    assert rows(database) == [("STRANGER", "CALLING", 2)]
+    callers.turned_away("STRANGER", "OVERREAD", "10.0.0.1", "CALLING")
+    callers.save()
+    note_turned_away(database, tmp_path)
+    assert rows(database) == [("STRANGER", "CALLING", 3)]
