@@ -11,7 +11,7 @@ import typer
 
 from config.errors import Explained
 from config.settings import Settings, load_settings
-from gateway import administration, key_commands, site_commands
+from gateway import administration, key_commands, peer_commands, site_commands
 
 app = typer.Typer(
     name="overread",
@@ -22,6 +22,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(administration.person, name="person")
+site_commands.site.add_typer(peer_commands.peer, name="peer")
 app.add_typer(site_commands.site, name="site")
 app.add_typer(key_commands.keys, name="keys")
 
@@ -63,10 +64,16 @@ def serve(
 ) -> None:
     """Run one part of an installation in the foreground, as `up` does for all.
 
-    With --config FILE (or OVERREAD_... in the environment) also on a machine where `up` never ran: PostgreSQL and an
-    Orthanc elsewhere.
+    Also on a machine where `up` never ran, if --config FILE or OVERREAD_... in the environment names archive.url and
+    database.url. `serve dicom` needs a `serve worker` on its own machine: the worker tells it who may send, and
+    carries what it received from its disk into the archive.
     """
-    settings = _settings_of(data, config)
+    from gateway.installation import is_remembered, join_installation, open_installation
+    from gateway.logs import write_structured_logs
+
+    write_structured_logs()
+    joins = config is not None or not is_remembered(data)
+    settings = join_installation(data, config) if joins else open_installation(data)
     if part is Part.DICOM:
         from gateway.receiver import serve_dicom
 
@@ -74,7 +81,7 @@ def serve(
     elif part is Part.WORKER:
         from gateway.worker import serve_worker
 
-        serve_worker(settings, name or "worker")
+        serve_worker(settings, name or "worker", migrating=joins)
     else:
         from gateway.web import serve_web
 
@@ -126,12 +133,12 @@ def send_demo(data: Data, name: Annotated[str, typer.Option("--part", hidden=Tru
     send_demo_studies(_settings_of(data))
 
 
-def _settings_of(data: Path, config: Path | None = None) -> Settings:
-    from gateway.installation import join_installation, open_installation
+def _settings_of(data: Path) -> Settings:
+    from gateway.installation import open_installation
     from gateway.logs import write_structured_logs
 
     write_structured_logs()
-    return join_installation(data, config) if config else open_installation(data)
+    return open_installation(data)
 
 
 def main() -> None:

@@ -158,7 +158,7 @@ def _record(session: Session, key: str, request: CommitmentRequest) -> None:
 
 def _address(session: Session, row: Commitment) -> Endpoint | None:
     """Where the application entity that asked can be called; never another one's, which knows no such transaction."""
-    peers = session.scalars(select(Peer).where(Peer.ae_title == row.sender, Peer.host != "").order_by(Peer.id))
+    peers = session.scalars(select(Peer).where(Peer.ae_title == row.sender, Peer.receives_reports).order_by(Peer.id))
     ours = (peer for peer in peers if row.origin == f"site:{peer.site_id}")
     return next((Endpoint(peer.ae_title, peer.host, peer.port, tls=peer.tls) for peer in ours), None)
 

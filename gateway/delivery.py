@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from config.database import Database
 from gateway.due import Due
+from gateway.site_removal import STOPPED
 from scp.sender import Endpoint, PeerRefused, PeerUnavailable, Sender
 from worklist import lifecycle
 from worklist.models import AuditLine, Case, Delivery, Peer, Report, now
@@ -88,6 +89,8 @@ class Delivering:
     def _send(self, parcel: _Parcel) -> str:
         if parcel.peer is None:
             return "Ready in the portal"
+        if not parcel.peer.receives_reports:
+            raise PeerRefused(STOPPED)
         endpoint = Endpoint(parcel.peer.ae_title, parcel.peer.host, parcel.peer.port, tls=parcel.peer.tls)
         sender = self.sender.hurried() if parcel.failed_before else self.sender
         sender.send(endpoint, parcel.files)

@@ -9,11 +9,13 @@ import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from shutil import disk_usage
+from typing import Any
 
 from config.private import write_private
 from config.settings import ConfigurationError, Settings, load_settings
 
 LEAST_TO_START = 16 << 20  # bytes: below it the database or Orthanc would fail a minute later, with other words
+FROM_ENVIRONMENT = "from_environment"
 MAKE_ROOM = "Make room there, or choose another with --data DIR, and start again."
 
 
@@ -133,45 +135,67 @@ def read_secrets(folders: Folders) -> Secrets:
         made = Secrets(*(secrets.token_urlsafe(32) for _ in range(3)))
     except (ValueError, TypeError) as error:
         raise ConfigurationError(f"{file} is damaged; restore it from a backup.") from error
-    write_private(file, asdict(made))
-    return made
+    write_private(file, asdict(made), over=False)
+    return read_secrets(folders)  # another part of this installation may have been first
 
 
-def remember_start(settings: Settings) -> None:
+def remember_start(settings: Settings, *, from_environment: bool = False) -> None:
     """Keep the settings of this start, so that `overread token --data DIR` finds the same installation.
 
     All of them: whoever runs that command need not have the file and the environment of who started it.
+    `from_environment`: a later `serve` asks the environment again.
     """
     told = settings.model_dump(mode="json", exclude={"data"})
     told["archive"]["password"] = settings.archive.password.get_secret_value()
     del told["keys"]["ring"]  # a key that came by the environment stays out of the data folder
-    write_private(Folders(settings.data).run, told)
+    write_private(Folders(settings.data).run, {FROM_ENVIRONMENT: True} | told if from_environment else told)
 
 
-def join_installation(data: Path, file: Path) -> Settings:
-    """The settings of a machine where `up` never ran, and its folders, made. Raises ConfigurationError.
+def is_remembered(data: Path) -> bool:
+    """Whether a start here, by `up` or with a file of settings, left what later commands go by."""
+    run = Folders(data.absolute()).run
+    return run.exists() and FROM_ENVIRONMENT not in _remembered(run)
 
-    Rows and images must be elsewhere: what another machine has on its disk cannot be shared.
+
+def join_installation(data: Path, file: Path | None = None) -> Settings:
+    """The settings of a machine where `up` never ran, of `file` and the environment, and its folders, made.
+
+    Rows and images must be elsewhere: what another machine has on its disk cannot be shared. Raises ConfigurationError.
     """
     settings = load_settings(data, file)
     if not (settings.archive.url and settings.database.url):
+        where = str(file) if file else "the environment (OVERREAD_ARCHIVE__URL, OVERREAD_DATABASE__URL)"
         raise ConfigurationError(
-            f"{file} must name archive.url and database.url: this machine shares the Orthanc and PostgreSQL of others. "
-            f"To run everything here: overread up --data {data}"
+            f"There is no installation in {data}. Start one with: overread up --data {data}. For one part beside the "
+            f"Orthanc and PostgreSQL of others, archive.url and database.url must stand in {where}."
         )
     Folders(settings.data).make()
-    remember_start(settings)
+    remember_start(settings, from_environment=file is None)
     return settings
 
 
 def open_installation(data: Path) -> Settings:
     """The settings with which an installation was last started. Raises ConfigurationError if there is none."""
     run = Folders(data.absolute()).run
+    if not run.exists():
+        raise ConfigurationError(f"There is no installation in {data}. Start one with: overread up --data {data}")
+    told = _remembered(run)
+    told.pop(FROM_ENVIRONMENT, None)
     try:
-        return load_settings(data, **json.loads(run.read_text()))
-    except OSError as error:
-        raise ConfigurationError(
-            f"There is no installation in {data}. Start one with: overread up --data {data}"
-        ) from error
-    except (ValueError, TypeError, ConfigurationError) as error:
-        raise ConfigurationError(f"{run} cannot be used. Start again with: overread up --data {data}") from error
+        return load_settings(data, **told)
+    except (TypeError, ConfigurationError) as error:
+        raise ConfigurationError(_unusable(run)) from error
+
+
+def _remembered(run: Path) -> dict[str, Any]:
+    try:
+        told = json.loads(run.read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(_unusable(run)) from error
+    if not isinstance(told, dict):
+        raise ConfigurationError(_unusable(run))
+    return told
+
+
+def _unusable(run: Path) -> str:
+    return f"{run} cannot be used. Start again with: overread up --data {run.parent}"

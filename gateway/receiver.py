@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import structlog
+
 from config.settings import Settings
 from gateway.dicom_tls import for_listener
 from gateway.installation import Folders
@@ -12,10 +14,14 @@ from scp.limits import Limits
 from scp.peers import PeerBook
 from scp.server import ReceiverSettings, serve
 
+log = structlog.get_logger()
+
 
 def serve_dicom(settings: Settings, part: str) -> None:
     """Receive until SIGTERM. Raises Explained for wrong keys."""
     folders = Folders(settings.data)
+    if not folders.peers.exists():
+        log.warning("nobody is let in before the worker of this machine has written who may send")
     inbox = Inbox(folders.inbox, settings.dicom.inbox_keep_free, unlock(settings))
     how = ReceiverSettings(
         counters=folders.counters,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,11 +16,9 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from gateway.sites import Receiver
-    from worklist.models import Site
+    from worklist.models import Heard, Site, TurnedAway
 
 site = typer.Typer(help="Hospitals and the DICOM peers they send from and receive on.", no_args_is_help=True)
-peer = typer.Typer(help="The application entities of a hospital.", no_args_is_help=True)
-site.add_typer(peer, name="peer")
 Code = Annotated[str, typer.Argument(help="Short code, e.g. ST_MARY.")]
 Sends = Annotated[list[str] | None, typer.Option(help="AE title it sends from; several times.")]
 Receives = Annotated[list[str] | None, typer.Option(help="AE@HOST:PORT for reports; several times.")]
@@ -29,13 +27,15 @@ From = Annotated[list[str] | None, typer.Option("--address", help="Address or ne
 
 
 @contextmanager
-def _changing(data: Path) -> Iterator[Session]:
-    """A change that the receivers see at once."""
+def changing(data: Path, action: str, code: str) -> Iterator[Session]:
+    """A change that the audit has and the receivers see at once."""
     from gateway.installation import Folders, open_installation
     from gateway.sites import write_peer_book
+    from worklist.models import AuditLine
 
     with transaction(data) as session:
         yield session
+        session.add(AuditLine(actor="command line", action=action, detail=code))
     with installed(data) as database:
         write_peer_book(database, Folders(data.absolute()).peers, open_installation(data).dicom.host)
 
@@ -55,8 +55,8 @@ def add_site(
     from gateway.site_words import checked_networks
     from gateway.sites import put_site
 
-    with _changing(data) as session:
-        here = put_site(session, code, name, sends_from or [], _receivers(receives_on, proof, tls=tls))
+    with changing(data, "add site", code) as session:
+        here = put_site(session, code, name, sends_from or [], receivers_from(receives_on, proof, tls=tls))
         here.addresses = checked_networks(address) if address else here.addresses
     typer.echo(f"{code} is known." + ("" if address else f" {_ANYWHERE}"))
 
@@ -77,23 +77,40 @@ def sites(data: Data) -> None:
 
 @site.command("show")
 def show_site(code: Code, data: Data) -> None:
-    """Show one hospital: its peers, from where they may call, and what was refused lately."""
-    from gateway.site_words import REFUSALS
-    from gateway.sites import site_by_code, turned_away_of
+    """Show one hospital: its peers, from where they may call, when they last did, and what was refused lately."""
+    from gateway.sites import heard_of, site_by_code, turned_away_of
 
     with transaction(data) as session:
         here = site_by_code(session, code)
-        senders, addresses, receivers, proof = _peers(here)
-        typer.echo(f"{here.code}: {here.name}\nsends from: {senders or 'nothing'}")
-        for one in here.peers:
-            if one.may_send:
-                typer.echo(f"  {one.ae_title} may: {', '.join(one.rights) or 'nothing'}")
-        typer.echo(f"calls from: {addresses}" + ("" if here.addresses else f". {_ANYWHERE}"))
-        typer.echo("certificates: " + (", ".join(here.certificates) or "none bound; plain connections are taken"))
-        typer.echo(f"receives on: {receivers or 'nothing'} (proof: {proof or 'none'})")
-        for each in turned_away_of(session, here):
-            typer.echo(f"refused {each.count}x, last {each.last_at:%Y-%m-%d %H:%M} UTC, {each.calling} from "
-                       f"{each.address}: {REFUSALS[each.why]}")  # fmt: skip
+        for line in (*_described(here), *_traffic(heard_of(session, here), turned_away_of(session, here))):
+            typer.echo(line)
+
+
+@site.command("test")
+def test_site(code: Code, data: Data) -> None:
+    """Call each receiver of a hospital (C-ECHO), and show what was heard from it lately."""
+    from gateway.dicom_tls import for_calls
+    from gateway.installation import open_installation
+    from gateway.peer_calls import call, patient_sender
+    from gateway.sites import heard_of, site_by_code, turned_away_of
+    from scp.sender import Sender
+
+    settings = open_installation(data)
+    sender = patient_sender(Sender(settings.dicom.ae_title, tls=for_calls(settings.dicom.tls)))
+    with transaction(data) as session:
+        here = site_by_code(session, code)
+        receivers = [each for each in here.peers if each.receives_reports]
+        heard, refused = heard_of(session, here), turned_away_of(session, here)
+    if not receivers:
+        typer.echo(f"No receiver to call; enter one with: overread site peer add {code} --receives-on AE@HOST:PORT")
+    verdicts = []
+    for each in receivers:
+        typer.echo(f"calling {each.ae_title}@{each.host}:{each.port} ...")
+        verdicts.append(verdict := call(sender, each))
+        typer.echo(f"  {verdict.words}" + (f" {verdict.advice}" if verdict.advice else ""))
+    for line in _traffic(heard, refused):
+        typer.echo(line)
+    raise typer.Exit(0 if all(each.good for each in verdicts) else 1)
 
 
 @site.command("set")
@@ -110,7 +127,7 @@ def set_site(
 
     if not (name or address or anywhere) or (address and anywhere):
         raise Explained("Say what to change: --name NAME, and --address NETWORK (several times) or --anywhere.")
-    with _changing(data) as session:
+    with changing(data, "change site", code) as session:
         here = site_by_code(session, code)
         here.name = checked_name(name) if name else here.name
         if address or anywhere:
@@ -126,73 +143,75 @@ def certificate(
     none: Annotated[bool, typer.Option("--none", help="Bind none: plain connections are taken again.")] = False,
 ) -> None:
     """Bind a hospital's AE titles to TLS client certificates; those given replace those before."""
-    from gateway.sites import site_by_code
-    from scp.tls import BadCertificate, fingerprint_of_file
+    from gateway.sites import bind_certificate, site_by_code
+    from scp.tls import BadCertificate, certificate_of_file
 
     if bool(file) == none:
         raise Explained("Give the PEM file of a certificate, or --none.")
     try:
-        bound = [fingerprint_of_file(each) for each in file or []]
+        bound = [certificate_of_file(each) for each in file or []]
     except BadCertificate as error:
         raise Explained(str(error)) from error
-    with _changing(data) as session:
-        site_by_code(session, code).certificates = bound
-    typer.echo(f"{code}: " + (f"only with {', '.join(bound)}" if bound else "plain connections are taken"))
+    with changing(data, "change site", code) as session:
+        here = site_by_code(session, code)
+        here.certificates, here.certificate_ends = [], {}
+        for each in bound:
+            bind_certificate(here, each)
+    named = ", ".join(f"{each.fingerprint} (until {each.until})" for each in bound)
+    typer.echo(f"{code}: " + (f"only with {named}" if bound else "plain connections are taken"))
 
 
 @site.command("remove")
 def remove(code: Code, data: Data) -> None:
     """Let a hospital send and receive no more; its cases stay."""
-    from gateway.sites import remove_site, site_by_code
+    from gateway.site_removal import remove_site
+    from gateway.site_words import stopped_in_words
+    from gateway.sites import site_by_code
 
-    with _changing(data) as session:
-        gone = remove_site(session, site_by_code(session, code))
-    typer.echo(f"{code} is removed." if gone else f"{code} neither sends nor receives any more; its cases stay.")
-
-
-@peer.command("add")
-def add_peer(
-    code: Code,
-    data: Data,
-    sends_from: Sends = None,
-    receives_on: Receives = None,
-    proof: Proof = "query",
-    right: Annotated[list[str] | None, typer.Option(help="Of the senders given: store, echo, ...")] = None,
-    tls: Annotated[bool, typer.Option("--tls", help="Call the receivers by TLS.")] = False,
-) -> None:
-    """Add application entities to a hospital, or change them."""
-    from gateway.site_words import checked_rights
-    from gateway.sites import put_site, site_by_code
-
-    with _changing(data) as session:
-        here = site_by_code(session, code)
-        put_site(session, code, here.name, sends_from or [], _receivers(receives_on, proof, tls=tls))
-        session.expire(here, ["peers"])
-        for one in here.peers if right else ():
-            if one.may_send and one.ae_title in (sends_from or []):
-                one.rights = checked_rights(right or [])
-    typer.echo(f"{code} is changed.")
-
-
-@peer.command("remove")
-def remove_ae(code: Code, ae_title: Annotated[str, typer.Argument(help="Its AE title.")], data: Data) -> None:
-    """Take an application entity from a hospital: it may neither send nor receive."""
-    from gateway.sites import remove_peer, site_by_code
-
-    with _changing(data) as session:
-        remove_peer(session, site_by_code(session, code), ae_title)
-    typer.echo(f"{ae_title} is removed from {code}.")
+    with changing(data, "remove site", code) as session:
+        stopped = remove_site(session, site_by_code(session, code))
+    typer.echo(f"{code} neither sends nor receives any more; its cases stay.{stopped_in_words(stopped)}")
 
 
 _ANYWHERE = "Anybody on the network can use its AE titles; say from where it calls with: overread site set --address"
 
 
-def _receivers(texts: list[str] | None, proof: str, *, tls: bool) -> list[Receiver]:
+def receivers_from(texts: list[str] | None, proof: str, *, tls: bool) -> list[Receiver]:
+    """Receivers as they were typed. Raises Explained."""
     from gateway.sites import Receiver
 
     if proof not in {"query", "status"}:
         raise Explained("--proof is “query” or “status”.")
     return [Receiver.parse(text, proof, tls=tls) for text in texts or []]
+
+
+def _described(here: Site) -> Iterator[str]:
+    senders, addresses, receivers, proof = _peers(here)
+    yield f"{here.code}: {here.name}"
+    yield f"sends from: {senders or 'nothing'}"
+    for one in here.peers:
+        if one.may_send:
+            yield f"  {one.ae_title} may: {', '.join(one.rights) or 'nothing'}"
+    yield f"calls from: {addresses}" + ("" if here.addresses else f". {_ANYWHERE}")
+    ends = here.certificate_ends
+    bound = [f"{each} (until {ends[each]})" if each in ends else each for each in here.certificates]
+    yield "certificates: " + (", ".join(bound) or "none bound; plain connections are taken")
+    yield f"receives on: {receivers or 'nothing'} (proof: {proof or 'none'})"
+
+
+def _traffic(heard: Sequence[Heard], refused: Sequence[TurnedAway]) -> Iterator[str]:
+    from gateway.site_words import REFUSALS
+
+    if not heard:
+        yield "heard from it: nothing yet"
+    for one in heard:
+        yield (f"heard {one.ae_title} {one.at:%Y-%m-%d %H:%M} UTC from {one.address}, "
+               f"{'by TLS' if one.secure else 'not encrypted'}")  # fmt: skip
+        yield from (f"  agreed: {each}" for each in one.accepted)
+        yield from (f"  not agreed: {each}" for each in one.declined)
+    for each in refused:
+        yield (f"refused {each.count}x, last {each.last_at:%Y-%m-%d %H:%M} UTC, {each.calling} from "
+               f"{each.address}: {REFUSALS[each.why]}")  # fmt: skip
 
 
 def _peers(one: Site) -> tuple[str, str, str, str]:

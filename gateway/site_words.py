@@ -84,5 +84,13 @@ def checked_rights(texts: Sequence[str]) -> list[str]:
     return [right for right in Right if right in texts]
 
 
+def stopped_in_words(count: int) -> str:
+    """What a removal stopped, as the end of a sentence's paragraph; empty for nothing."""
+    if not count:
+        return ""
+    reports = "1 report that had" if count == 1 else f"{count} reports that had"
+    return f" {reports} not arrived there yet will not be sent: see Oversight."
+
+
 def _shown(text: str) -> str:
     return text if text.isprintable() else ascii(text)[1:-1]

@@ -9,14 +9,15 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import orjson
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from config.database import Database
 from config.errors import Explained
 from config.private import write_private
 from gateway.site_words import BadPeer, checked_code, checked_host, checked_name, checked_title
-from worklist.models import AuditLine, Case, Delivery, Peer, Person, Site, Study, TurnedAway, now
+from scp.tls import Shown
+from worklist.models import Heard, Peer, Site, TurnedAway
 
 DOCTOR = "OVERREAD_DOCTOR"  # our own voice through the front door
 LOOPBACK = ("127.0.0.0/8", "::1/128")
@@ -54,9 +55,9 @@ def put_site(session: Session, code: str, name: str, sends_from: list[str], rece
     session.add(site)
     session.flush()
     for title in {checked_title(each) for each in sends_from}:
-        _let_send(session, site, title)
+        let_send(session, site, title)
     for receiver in receives:
-        _let_receive(session, site, receiver)
+        let_receive(session, site, receiver)
     session.flush()
     return site
 
@@ -71,65 +72,51 @@ def site_by_code(session: Session, code: str) -> Site:
 
 def turned_away_of(session: Session, site: Site) -> Sequence[TurnedAway]:
     """Associations under the site's AE titles that were not opened, the last first."""
-    titles = [peer.ae_title for peer in site.peers]
+    titles = [peer.ae_title for peer in site.peers if peer.may_send]
     query = select(TurnedAway).where(TurnedAway.calling.in_(titles)).order_by(TurnedAway.last_at.desc())
     return session.scalars(query.limit(20)).all()
 
 
-def remove_peer(session: Session, site: Site, ae_title: str) -> None:
-    """Let a peer neither send nor receive any more; the row stays where a delivery names it. Raises BadPeer."""
-    found = session.scalars(select(Peer).where(Peer.site_id == site.id, Peer.ae_title == ae_title)).all()
-    if not any(peer.may_send or peer.receives_reports for peer in found):
-        raise BadPeer(f"{site.code} has no peer {ae_title}. See: overread site show {site.code} --data DIR")
-    for peer in found:
-        _retire(session, peer)
+def heard_of(session: Session, site: Site) -> Sequence[Heard]:
+    """The last association of each AE title from which the site sends, the last first."""
+    titles = [peer.ae_title for peer in site.peers if peer.may_send]
+    return session.scalars(select(Heard).where(Heard.ae_title.in_(titles)).order_by(Heard.at.desc())).all()
 
 
-def remove_site(session: Session, site: Site) -> bool:
-    """Let nobody of this site in any more; False if its row had to stay because there are cases of it."""
-    people = session.scalars(select(Person).where(Person.site_id == site.id)).all()
-    for person in people:
-        person.site_id = None
-    for peer in session.scalars(select(Peer).where(Peer.site_id == site.id)).all():
-        _retire(session, peer)
-    session.flush()
-    session.add(AuditLine(actor="command line", action="remove site", detail=site.code))
-    needed = (
-        session.scalar(select(func.count(Peer.id)).where(Peer.site_id == site.id))
-        or session.scalar(select(func.count(Case.id)).where(Case.site_id == site.id))
-        or session.scalar(select(func.count(Study.id)).where(Study.origin == f"site:{site.id}"))
-    )
-    if needed:
-        site.removed_at = now()
-        return False
-    session.delete(site)
-    return True
+def bind_certificate(site: Site, shown: Shown) -> None:
+    """From now on the site's AE titles come by TLS, with this certificate or another one bound to it."""
+    site.certificates = list(dict.fromkeys([*site.certificates, shown.fingerprint]))
+    site.certificate_ends = {**site.certificate_ends, shown.fingerprint: shown.until.isoformat()}
 
 
-def _retire(session: Session, peer: Peer) -> None:
-    if session.scalar(select(func.count(Delivery.id)).where(Delivery.peer_id == peer.id)):
-        peer.may_send = peer.receives_reports = False
-    else:
-        session.delete(peer)
+def unbind_certificate(site: Site, fingerprint: str) -> None:
+    """Take a certificate from a site; without any, plain connections are taken. Raises BadPeer."""
+    if fingerprint not in site.certificates:
+        raise BadPeer(f"{site.code} has no such certificate any more.")
+    site.certificates = [each for each in site.certificates if each != fingerprint]
+    site.certificate_ends = {name: day for name, day in site.certificate_ends.items() if name != fingerprint}
 
 
-def _let_send(session: Session, site: Site, title: str) -> None:
+def let_receive(session: Session, site: Site, receiver: Receiver) -> None:
+    """Send this site's reports there; one that was there, or was removed, is the same row again."""
+    rows = select(Peer).where(Peer.site_id == site.id, Peer.ae_title == receiver.ae_title, Peer.host != "")
+    known = session.scalars(rows.order_by(Peer.receives_reports.desc(), Peer.id.desc())).first()
+    peer = known or Peer(site_id=site.id, ae_title=receiver.ae_title)
+    peer.host, peer.port, peer.proof, peer.tls = receiver.host, receiver.port, receiver.proof, receiver.tls
+    peer.receives_reports = True
+    session.add(peer)
+
+
+def let_send(session: Session, site: Site, title: str) -> Peer:
+    """Take what comes under this AE title as the site's. Raises BadPeer."""
     known = session.scalars(select(Peer).where(Peer.ae_title == title, Peer.may_send)).first()
     if known is not None and known.site_id != site.id:
         raise BadPeer(f"The AE title {title} already belongs to the site {known.site.code}.")
     if title == DOCTOR:
         raise BadPeer(f"The AE title {DOCTOR} is Overread's own.")
-    if known is None:
-        session.add(Peer(site_id=site.id, ae_title=title, may_send=True))
-
-
-def _let_receive(session: Session, site: Site, receiver: Receiver) -> None:
-    known = session.scalars(
-        select(Peer).where(Peer.site_id == site.id, Peer.ae_title == receiver.ae_title, Peer.receives_reports)
-    ).first()
-    peer = known or Peer(site_id=site.id, ae_title=receiver.ae_title, receives_reports=True)
-    peer.host, peer.port, peer.proof, peer.tls = receiver.host, receiver.port, receiver.proof, receiver.tls
+    peer = known or Peer(site_id=site.id, ae_title=title, may_send=True)
     session.add(peer)
+    return peer
 
 
 def write_peer_book(database: Database, file: Path, own_host: str = "") -> bool:

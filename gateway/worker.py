@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from config.settings import Settings
+from gateway.callers import note_callers
 from gateway.cases import settle_complete_studies
 from gateway.commitments import Committing
 from gateway.completeness import Completeness
@@ -23,7 +24,6 @@ from gateway.readiness import mark_ready
 from gateway.sites import write_peer_book
 from gateway.supervisor import NICENESS
 from gateway.troubles import note_refusals, unusable_entries
-from gateway.turned_away import note_turned_away
 from orthanc.errors import ArchiveUnavailable
 from scp.inbox import InboxTaken
 from sr_reports.warm import warm_up
@@ -33,12 +33,20 @@ from worklist.states import DeliveryState, ReportState
 AT_ONCE = 4  # destinations that are served at the same time: a mute one holds up nobody else
 
 
-def serve_worker(settings: Settings, part: str) -> None:
-    """Carry everything on until SIGTERM."""
+def serve_worker(settings: Settings, part: str, *, migrating: bool) -> None:
+    """Carry everything on until SIGTERM; `migrating` where no `up` has brought the tables up to date before."""
     os.nice(NICENESS)
     parts = build_parts(settings)
+    if migrating:
+        _bring_up_to_date(parts)
     warm_up()
     run_loops(parts.database, _loops(parts), mark_ready(parts.folders, part))
+
+
+def _bring_up_to_date(parts: Parts) -> None:
+    from worklist import schema  # not loaded for the long run of a worker that `up` started
+
+    schema.upgrade(parts.database)
 
 
 def _loops(parts: Parts) -> Sequence[Loop]:
@@ -65,7 +73,7 @@ def _loops(parts: Parts) -> Sequence[Loop]:
         *(Loop(f"deliver {number}", delivering.step, 0.2) for number in range(2, AT_ONCE + 1)),
         Loop("commit", committing.step, 0.3),
         Loop("peers", lambda: write_peer_book(database, parts.folders.peers, parts.settings.dicom.host), 0.5),
-        Loop("callers", lambda: note_turned_away(database, parts.folders.counters), 2.0),
+        Loop("callers", lambda: note_callers(database, parts.folders.counters), 2.0),
     )
 
 

@@ -4,6 +4,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum, auto
 from ssl import SSLCertVerificationError, SSLContext, SSLError
 
 from pynetdicom import AE, _config
@@ -17,27 +18,53 @@ from scp.transport import ClosingSocket
 
 _MAX_PDU = 131_072
 _REJECTED_PERMANENT = 1
-_REJECTIONS: dict[tuple[int, int], str] = {
-    (1, 2): "does not support the application context",
-    (1, 3): "does not know our AE title {calling}",
-    (1, 7): "is not called {called}",
-    (2, 2): "does not support our version of the protocol",
-    (3, 1): "is too busy just now",
-    (3, 2): "has reached its limit of associations",
+
+
+class Failure(StrEnum):
+    """Why a call came to nothing, as far as whoever must mend it has something different to do."""
+
+    NOT_FOUND = auto()
+    UNREACHABLE = auto()
+    NOTHING_LISTENS = auto()
+    TIMEOUT = auto()
+    TLS = auto()
+    CERTIFICATE = auto()
+    OWN_CERTIFICATE = auto()
+    NOT_DICOM = auto()
+    CALLING = auto()
+    CALLED = auto()
+    BUSY = auto()
+    NOT_OFFERED = auto()
+    OTHER = auto()
+
+
+_REJECTIONS: dict[tuple[int, int], tuple[str, Failure]] = {
+    (1, 2): ("does not support the application context", Failure.OTHER),
+    (1, 3): ("does not know our AE title {calling}", Failure.CALLING),
+    (1, 7): ("is not called {called}", Failure.CALLED),
+    (2, 2): ("does not support our version of the protocol", Failure.OTHER),
+    (3, 1): ("is too busy just now", Failure.BUSY),
+    (3, 2): ("has reached its limit of associations", Failure.BUSY),
 }
 
-_FAILURES: dict[type[OSError], str] = {
-    ConnectionRefusedError: "refuses the connection: nothing listens there",
-    TimeoutError: "does not answer in time",
-    SSLError: "does not speak TLS with us",
+_FAILURES: dict[type[OSError], tuple[str, Failure]] = {
+    ConnectionRefusedError: ("refuses the connection: nothing listens there", Failure.NOTHING_LISTENS),
+    TimeoutError: ("does not answer in time", Failure.TIMEOUT),
+    SSLError: ("does not speak TLS with us", Failure.TLS),
 }
 
 
-class PeerUnavailable(Exception):  # noqa: N818 - it names what the peer is
+class _NotDone(Exception):  # noqa: N818 - its two kinds say what the peer did
+    def __init__(self, words: str, failure: Failure = Failure.OTHER) -> None:
+        super().__init__(words)
+        self.failure = failure
+
+
+class PeerUnavailable(_NotDone):
     """The peer cannot be reached or has no room just now: try again later."""
 
 
-class PeerRefused(Exception):  # noqa: N818 - it says what the peer did
+class PeerRefused(_NotDone):
     """The peer will go on refusing: a person must look at its or our settings, or at the object."""
 
 
@@ -100,7 +127,9 @@ def associated(
     """
     _config.LOG_HANDLER_LEVEL = "none"
     if endpoint.tls and tls is None:
-        raise PeerRefused(f"{endpoint} is to be called by TLS, but dicom.tls has no certificate of ours.")
+        raise PeerRefused(
+            f"{endpoint} is to be called by TLS, but dicom.tls has no certificate of ours.", Failure.OWN_CERTIFICATE
+        )
     try:
         ae = _Caller(calling)
         ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
@@ -117,7 +146,7 @@ def associated(
             tls_args=(tls, endpoint.host) if endpoint.tls and tls else None,
         )
     except OSError as error:
-        raise PeerUnavailable(f"{endpoint.host} cannot be found: {error.strerror}") from error
+        raise PeerUnavailable(f"{endpoint.host} cannot be found: {error.strerror}", Failure.NOT_FOUND) from error
     except ValueError as error:
         raise PeerRefused(f"{endpoint} cannot be called: {error}") from error
     if not association.is_established:
@@ -134,18 +163,23 @@ def _not_connected(ae: _Caller, endpoint: Endpoint) -> PeerUnavailable | None:
     failure = ae.connection.failure if ae.connection else None
     if failure is None:
         return None
-    words = next((words for kind, words in _FAILURES.items() if isinstance(failure, kind)), None)
     if isinstance(failure, SSLCertVerificationError):
-        return PeerUnavailable(f"{endpoint} shows a certificate that we do not trust: {failure.verify_message}.")
-    return PeerUnavailable(f"{endpoint} {words or f'cannot be reached: {failure.strerror or failure}'}.")
+        words = f"{endpoint} shows a certificate that we do not trust: {failure.verify_message}."
+        return PeerUnavailable(words, Failure.CERTIFICATE)
+    unknown = (f"cannot be reached: {failure.strerror or failure}", Failure.UNREACHABLE)
+    said, kind = next((known for error, known in _FAILURES.items() if isinstance(failure, error)), unknown)
+    return PeerUnavailable(f"{endpoint} {said}.", kind)
 
 
 def _why_not(association: Association, endpoint: Endpoint, calling: str) -> Exception:
     answer = association.acceptor.primitive
     if answer is None:
-        return PeerUnavailable(f"{endpoint} is connected, but does not answer as a DICOM application.")
+        return PeerUnavailable(
+            f"{endpoint} is connected, but does not answer as a DICOM application.", Failure.NOT_DICOM
+        )
     if not answer.result:
-        return PeerRefused(f"{endpoint} takes none of what we offer.")
-    why = _REJECTIONS.get((answer.result_source or 0, answer.diagnostic or 0), "rejects the association")
-    words = f"{endpoint} {why}.".format(calling=calling, called=endpoint.ae_title)
-    return PeerRefused(words) if answer.result == _REJECTED_PERMANENT else PeerUnavailable(words)
+        return PeerRefused(f"{endpoint} takes none of what we offer.", Failure.NOT_OFFERED)
+    unknown = ("rejects the association", Failure.OTHER)
+    said, kind = _REJECTIONS.get((answer.result_source or 0, answer.diagnostic or 0), unknown)
+    words = f"{endpoint} {said}.".format(calling=calling, called=endpoint.ae_title)
+    return PeerRefused(words, kind) if answer.result == _REJECTED_PERMANENT else PeerUnavailable(words, kind)

@@ -20,12 +20,12 @@ from pynetdicom.presentation import PresentationContext, build_context, build_ro
 from scp.commitment import COMMITMENT, COMMITMENT_INSTANCE, Judgement
 from scp.finding import STUDY_ROOT_FIND, Query, shows_all
 from scp.part10 import split_part10
-from scp.requesting import Endpoint, Patience, PeerRefused, PeerUnavailable, associated
+from scp.requesting import Endpoint, Failure, Patience, PeerRefused, PeerUnavailable, associated
 from scp.screen import Identity, screen
 from scp.statuses import Outcome, meaning_of
 from scp.syntaxes import EXPLICIT_LITTLE, IMPLICIT_LITTLE
 
-__all__ = ["Endpoint", "PeerRefused", "PeerUnavailable", "SendResult", "Sender"]
+__all__ = ["Endpoint", "Failure", "PeerRefused", "PeerUnavailable", "SendResult", "Sender"]
 
 HURRIED: Final = 10.0  # seconds
 _VERIFICATION: Final = "1.2.840.10008.1.1"
@@ -71,7 +71,7 @@ class Sender:
         with self._associated(endpoint, [build_context(_VERIFICATION)]) as association:
             status = association.send_c_echo()
         if "Status" not in status:
-            raise PeerUnavailable(f"{endpoint} does not answer a C-ECHO.")
+            raise PeerUnavailable(f"{endpoint} does not answer a C-ECHO.", Failure.TIMEOUT)
         if status.Status:
             raise PeerRefused(f"{endpoint} answers a C-ECHO with status {status.Status:04X}.")
 

@@ -2,7 +2,7 @@
 
 import ssl
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
@@ -47,13 +47,21 @@ def caller_context(files: TlsFiles) -> ssl.SSLContext:
     return _furnished(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), files)
 
 
-def fingerprint_of_file(path: Path) -> str:
-    """The SHA-256 fingerprint of a certificate in a PEM file. Raises BadCertificate."""
-    return fingerprint_of_pem(_content(path, "certificate"), str(path))
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What we keep of a peer's certificate: its SHA-256 fingerprint, and the last day on which it is valid."""
+
+    fingerprint: str
+    until: date
 
 
-def fingerprint_of_pem(pem: bytes, where: str = "The text") -> str:
-    """The SHA-256 fingerprint of the first certificate in PEM. Raises BadCertificate."""
+def certificate_of_file(path: Path) -> Shown:
+    """The certificate in a PEM file. Raises BadCertificate."""
+    return certificate_of_pem(_content(path, "certificate"), str(path))
+
+
+def certificate_of_pem(pem: bytes, where: str = "The text") -> Shown:
+    """The first certificate in PEM. Raises BadCertificate, also for one that is valid no more."""
     try:
         certificate = x509.load_pem_x509_certificate(pem)
     except ValueError as error:
@@ -61,7 +69,12 @@ def fingerprint_of_pem(pem: bytes, where: str = "The text") -> str:
             f"{where} is no certificate in PEM. It must begin with “-----BEGIN CERTIFICATE-----”; "
             "convert one with: openssl x509 -inform DER -in FILE"
         ) from error
-    return fingerprint(certificate.public_bytes(Encoding.DER))
+    until = certificate.not_valid_after_utc
+    if until < datetime.now(UTC):
+        raise BadCertificate(
+            f"{where} is a certificate that ended on {until:%Y-%m-%d}. Ask the hospital for its new one."
+        )
+    return Shown(fingerprint(certificate.public_bytes(Encoding.DER)), until.date())
 
 
 def _furnished(context: ssl.SSLContext, files: TlsFiles) -> ssl.SSLContext:

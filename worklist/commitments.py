@@ -131,7 +131,9 @@ def visible(session: Session, who: Viewer, site_id: int | None = None) -> list[C
     rows = session.scalars(query.order_by(Commitment.received_at.desc(), Commitment.id.desc()).limit(MOST)).all()
     counts = _counts(session, [row.id for row in rows])
     sites = {f"site:{site.id}": site for site in session.scalars(select(Site))}
-    called = {(f"site:{peer.site_id}", peer.ae_title) for peer in session.scalars(select(Peer).where(Peer.host != ""))}
+    called = {
+        (f"site:{peer.site_id}", peer.ae_title) for peer in session.scalars(select(Peer).where(Peer.receives_reports))
+    }
     return [
         _view(row, sites.get(row.origin), counts.get(row.id, {}), address=(row.origin, row.sender) in called)
         for row in rows

@@ -100,6 +100,7 @@ class Site(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
     addresses: Mapped[list[Any]] = mapped_column(default=list)
     certificates: Mapped[list[Any]] = mapped_column(default=list)
+    certificate_ends: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")  # day by fingerprint
     removed_at: Mapped[datetime | None]  # its cases stay; it neither sends nor receives any more
     peers: Mapped[list[Peer]] = relationship(back_populates="site", order_by="Peer.id")
 
@@ -499,6 +500,18 @@ class TurnedAway(Base):
     count: Mapped[int]
     first_at: Mapped[datetime]
     last_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class Heard(Base):
+    """The last association of one sender: `accepted` and `declined` are contexts in words (`scp.negotiation`)."""
+
+    __tablename__ = "heard"
+    ae_title: Mapped[str] = mapped_column(String(16), primary_key=True)
+    at: Mapped[datetime]
+    address: Mapped[str] = mapped_column(String(64))
+    secure: Mapped[bool]
+    accepted: Mapped[list[Any]] = mapped_column(default=list)
+    declined: Mapped[list[Any]] = mapped_column(default=list)
 
 
 class Pulse(Base):

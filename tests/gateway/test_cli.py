@@ -16,7 +16,7 @@ from gateway.accounts.people import NewPerson, add_person
 from gateway.cli import main
 from gateway.installation import Folders, remember_start
 from scp.peers import PeerBook
-from worklist.models import ApiToken, Person, Site
+from worklist.models import ApiToken, AuditLine, Person, Site
 from worklist.states import Role
 
 ONE_ENGINE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -260,6 +260,34 @@ def test_a_site_is_changed_shown_and_removed_and_the_receivers_see_it(command, d
     assert book.find("CT_1") is None
     assert command("site", "remove", "ST_MARY", *words).returncode == 0
     assert "no site ST_MARY" in failed_plainly(command("site", "show", "ST_MARY", *words))
+
+
+@ONE_ENGINE
+def test_a_persons_roles_and_names_are_changed_and_the_audit_says_so(command, data: Path, database) -> None:
+    words = ("nora@hospital.example", "--data", str(data))
+    assert "Nothing of" in failed_plainly(command("person", "set", *words))
+    assert "--subspecialty" in failed_plainly(command("person", "set", *words, "--role", "reader"))
+    reader = ("--role", "reader", "--subspecialty", "thoracic", "--dicom-name", "Ray^Nora")
+    assert command("person", "set", *words, *reader, "--name", "Nora Ray").returncode == 0
+    listed = command("person", "list", "--data", str(data)).stdout
+    assert "Nora Ray" in listed
+    assert "thoracic" in listed
+    assert "coordinator" not in listed
+    assert command("person", "remove", *words).returncode == 0
+    with database.reading() as session:
+        assert [line.action for line in session.query(AuditLine)] == ["change person", "remove person"]
+
+
+@ONE_ENGINE
+def test_a_sites_receivers_are_called_by_the_command(command, data: Path, free_port) -> None:
+    words = ("ST_MARY", "--data", str(data))
+    assert "No receiver to call" in command("site", "test", *words).stdout
+    command("site", "peer", "add", *words, "--receives-on", f"PACS@127.0.0.1:{free_port()}")
+    tried = command("site", "test", *words)
+    assert tried.returncode == 1
+    assert "nothing listens" in tried.stdout
+    assert "check the port" in tried.stdout
+    assert "heard from it: nothing yet" in tried.stdout
 
 
 def test_a_machine_that_shares_nothing_needs_both_addresses(command, tmp_path: Path) -> None:

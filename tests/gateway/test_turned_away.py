@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.turned_away import note_turned_away
+
 from scp.callers import Callers
 from worklist.models import TurnedAway
 

@@ -22,7 +22,7 @@ from pynetdicom import acse as pynetdicom_acse
 from scp.callers import MOST, Callers, read_callers
 from scp.negotiation import Policy, Rejection, Request
 from scp.peers import Peer, fingerprint, parse_peers
-from scp.tls import BadCertificate, TlsFiles, caller_context, fingerprint_of_file, listener_context
+from scp.tls import BadCertificate, TlsFiles, caller_context, certificate_of_file, listener_context
 
 VERIFICATION, CT = "1.2.840.10008.1.1", "1.2.840.10008.5.1.4.1.1.2"
 DICOM = "1.2.840.10008.3.1.1.1"
@@ -201,7 +201,7 @@ def handshake(server, client):
 
 def test_both_sides_show_certificates_and_the_peers_is_the_one_to_bind(pki):
     seen = handshake(listener_context(files(pki)), caller_context(files(pki, "theirs")))
-    assert fingerprint(seen) == fingerprint_of_file(pki / "theirs.pem")
+    assert fingerprint(seen) == certificate_of_file(pki / "theirs.pem").fingerprint
 
 
 def test_no_certificate_a_revoked_one_old_versions_and_weak_ciphers_end_in_the_handshake(pki):

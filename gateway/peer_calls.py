@@ -1,0 +1,53 @@
+"""Calling a site's receivers to see whether they answer, and what to do where they do not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from scp.sender import Endpoint, Failure, PeerRefused, PeerUnavailable, Sender
+from worklist.models import Peer
+
+PATIENCE = 5.0  # seconds for each step: somebody is waiting
+ADVICE: dict[Failure, str] = {
+    Failure.NOT_FOUND: "Check the host's name, and that this machine's DNS knows it; an address works without DNS.",
+    Failure.UNREACHABLE: "There is no way from this machine to that address: check the address, routes and firewalls.",
+    Failure.NOTHING_LISTENS: "The host is there, but nothing listens on that port: check the port, and that its DICOM "
+    "receiver runs.",
+    Failure.TIMEOUT: "Often a firewall that drops connections: let this machine through to that host and port.",
+    Failure.TLS: "The port does not speak TLS (1.2 or newer), or does not accept our certificate: have it trust ours, "
+    "or say that it is called without TLS.",
+    Failure.CERTIFICATE: "Its certificate must be signed by an authority in dicom.tls.ca, and be for the host as "
+    "written here.",
+    Failure.OWN_CERTIFICATE: "Set dicom.tls.certificate, key and ca in our settings, or say that it is called without "
+    "TLS.",
+    Failure.NOT_DICOM: "Something else listens on that port, or it wants TLS: check the port, and try it with TLS.",
+    Failure.CALLING: "Enter our AE title in the receiver's list of known senders, with the address of this machine.",
+    Failure.CALLED: "Its own AE title is another one: correct it here, or there. Capital letters count.",
+    Failure.BUSY: "It has too many connections just now. Test again in a moment.",
+    Failure.NOT_OFFERED: "It does not offer verification (C-ECHO), yet may take reports.",
+    Failure.OTHER: "Look into the receiver's own log for the time of this test.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of a call: `words` say it, `advice` what to do (empty where it answered)."""
+
+    good: bool
+    words: str
+    advice: str = ""
+
+
+def patient_sender(sender: Sender) -> Sender:
+    """The same sender, for a call on which somebody waits."""
+    return replace(sender, timeout=PATIENCE)
+
+
+def call(sender: Sender, peer: Peer) -> Verdict:
+    """Send a C-ECHO to a receiver."""
+    endpoint = Endpoint(peer.ae_title, peer.host, peer.port, tls=peer.tls)
+    try:
+        sender.echo(endpoint)
+    except (PeerRefused, PeerUnavailable) as error:
+        return Verdict(False, str(error), ADVICE[error.failure])
+    return Verdict(True, f"{endpoint} answers{' by TLS' if peer.tls else ''}, and knows us as {sender.ae_title}.")
