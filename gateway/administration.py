@@ -62,20 +62,13 @@ def add(
     site_code: Annotated[str, typer.Option("--site", help="Of a person of a site: its code.")] = "",
 ) -> None:
     """Add a person, or bring an existing one up to date."""
-    from sqlalchemy import select
-
+    from gateway.accounts.changes import require_complete
     from gateway.accounts.people import NewPerson, add_person, checked_password
     from gateway.site_words import checked_name
-    from worklist.models import Site
+    from gateway.sites import site_by_code
 
     with transaction(data) as session:
-        here = session.scalars(select(Site).where(Site.code == site_code)).one_or_none() if site_code else None
-        if site_code and here is None:
-            raise Explained(f"There is no site {site_code}. See: overread site list --data {data}")
-        if Role.SITE in role and here is None:
-            raise Explained("A person with the role “site” needs --site CODE.")
-        if Role.READER in role and not (dicom_name and subspecialty):
-            raise Explained("A reader needs --dicom-name and at least one --subspecialty: both go into every report.")
+        here = site_by_code(session, site_code) if site_code else None
         new = NewPerson(
             email=email,
             display_name=checked_name(name),
@@ -88,6 +81,7 @@ def add(
             subspecialties=tuple(subspecialty or ()),
             site_id=here.id if here else None,
         )
+        require_complete(new)
         add_person(session, new, checked_password(password))
     typer.echo(f"{email} can sign in.")
 
@@ -117,6 +111,51 @@ def remove(email: Annotated[str, typer.Argument(help="E-mail address of the pers
     with transaction(data) as session:
         remove_person(session, email)
     typer.echo(f"{email} can no longer sign in.")
+
+
+@person.command("set")
+def change(
+    email: Annotated[str, typer.Argument(help="E-mail address of the person.")],
+    data: Data,
+    name: Annotated[str | None, typer.Option(help="Another name as people read it.")] = None,
+    role: Annotated[list[Role] | None, typer.Option(help="Several times; those given replace those before.")] = None,
+    subspecialty: Annotated[list[Subspecialty] | None, typer.Option(help="Likewise.")] = None,
+    dicom_name: Annotated[str | None, typer.Option(help="Family^Given^Middle^Prefix^Suffix.")] = None,
+    title: Annotated[str | None, typer.Option(help="E.g. Consultant Radiologist.")] = None,
+    organization: Annotated[str | None, typer.Option(help="Of a reader.")] = None,
+    registration: Annotated[str | None, typer.Option(help="Registration number.")] = None,
+    registration_body: Annotated[str | None, typer.Option(help="Who registered.")] = None,
+    site_code: Annotated[str | None, typer.Option("--site", help="Code of the person's site; “” for none.")] = None,
+) -> None:
+    """Change what is known of a person, and what they may do; it counts at once, also where they are signed in."""
+    from gateway.accounts.changes import change_person, known
+    from gateway.accounts.people import NewPerson, person_by_email
+    from gateway.site_words import checked_name
+    from gateway.sites import site_by_code
+
+    with transaction(data) as session:
+        one = person_by_email(session, email)
+        before, here = known(one), site_by_code(session, site_code) if site_code else None
+        wanted = NewPerson(
+            email=before.email,
+            display_name=before.display_name if name is None else checked_name(name),
+            roles=tuple(role or before.roles),
+            dicom_name=_given(dicom_name, before.dicom_name),
+            title=_given(title, before.title),
+            organization=_given(organization, before.organization),
+            registration_number=_given(registration, before.registration_number),
+            registration_body=_given(registration_body, before.registration_body),
+            subspecialties=tuple(subspecialty or before.subspecialties),
+            site_id=before.site_id if site_code is None else here.id if here else None,
+        )
+        if wanted == before:
+            raise Explained(f"Nothing of {email} would change. See: overread person set --help")
+        change_person(session, one, wanted)
+    typer.echo(f"{email} is changed.")
+
+
+def _given(text: str | None, before: str) -> str:
+    return before if text is None else text
 
 
 @person.command("password")

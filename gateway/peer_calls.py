@@ -40,7 +40,7 @@ class Verdict:
 
 def patient_sender(sender: Sender) -> Sender:
     """The same sender, for a call on which somebody waits."""
-    return replace(sender, timeout=PATIENCE)
+    return replace(sender, timeout=PATIENCE, opening=PATIENCE)
 
 
 def call(sender: Sender, peer: Peer) -> Verdict:

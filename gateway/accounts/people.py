@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from config.errors import Explained
 from gateway.accounts import devices
 from gateway.accounts.sessions import token_digest
-from worklist.models import ApiToken, Case, Person, PersonRole, now
+from worklist.models import ApiToken, AuditLine, Case, Person, PersonRole, now
 from worklist.states import CaseState, Role
 
 INTERNAL_DOMAINS = frozenset({"local", "arpa"})  # .internal, .lan, .corp and the like are not reserved
@@ -122,6 +122,7 @@ def remove_person(session: Session, email: str) -> None:
         raise StillReading(f"{email} still holds {held} case(s). Give them to somebody else on Oversight first.")
     person.password = None
     deactivate(session, person)
+    session.add(AuditLine(actor="command line", action="remove person", detail=f"person {person.id}"))
 
 
 def checked_password(password: str) -> str:

@@ -41,6 +41,7 @@ class Entry:
 MENU = (
     Entry("Oversight", "portal.oversight", OVERSEERS),
     Entry("Worklist", "portal.worklist", READERS),
+    Entry("Hospitals", "portal.hospitals", OVERSEERS),
     Entry("Our cases", "portal.site", SITES),
     Entry("What arrived", "portal.arrived", SENDERS),
     Entry("My requests", "portal.requests", PATIENTS),

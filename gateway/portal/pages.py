@@ -15,6 +15,7 @@ from gateway.portal import (
     reading,
     request_pages,
     rights,
+    site_pages,
     sites,
     uploads,
     worklist_page,
@@ -31,6 +32,7 @@ NOUNS = (
     uploads,
     oversight,
     quarantine_page,
+    site_pages,
     sites,
     arrivals,
 )

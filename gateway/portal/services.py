@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from config.database import Database
 from config.settings import Settings
 from gateway.quarantine import Quarantine
+from scp.sender import Sender
 from sr_reports.sections import Section
 from worklist.access import Viewer
 from worklist.cases import OnTheirWay
@@ -46,13 +47,14 @@ class PortalServices:
     inbox; a zip answers with one verdict for each entry. It raises lifecycle's NotFound, NotAllowed and WrongState.
     `on_their_way(case_id)` counts what was uploaded into a case and is not in the archive yet.
     `preview` and `preview_pdf` say what the report says: of the draft, or, once signed, of its newest version; they
-    and `sign` raise Unreportable.
+    and `sign` raise Unreportable. `sender` calls receivers while somebody waits.
     """
 
     settings: Settings
     database: Database
     sign: Callable[[Viewer, int, Seen], int]
     quarantine: Quarantine
+    sender: Sender
     keep_upload: Callable[[Viewer, int, Path, str], list[UploadVerdict]]
     on_their_way: OnTheirWay
     preview: Callable[[Session, Case], tuple[Section, ...]]

@@ -1,0 +1,61 @@
+"""Changing somebody who is there: name, roles, and what a report says of a reader."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from sqlalchemy.orm import Session
+
+from config.errors import Explained
+from gateway.accounts.people import HELD, NewPerson, StillReading
+from worklist.models import AuditLine, Case, Person, PersonRole
+from worklist.states import Role
+
+
+class Incomplete(Explained):
+    """A role needs more than is known of the person; the message says what."""
+
+
+def require_complete(person: NewPerson) -> None:
+    """Raises Incomplete where a role needs what is not said."""
+    if Role.SITE in person.roles and person.site_id is None:
+        raise Incomplete("A person with the role “site” needs --site CODE.")
+    if Role.READER in person.roles and not (person.dicom_name and person.subspecialties):
+        raise Incomplete("A reader needs --dicom-name and at least one --subspecialty: both go into every report.")
+
+
+def change_person(session: Session, person: Person, wanted: NewPerson) -> None:
+    """Bring a person to what is wanted. Raises Incomplete, StillReading."""
+    changed = [name for name, value in asdict(known(person)).items() if value != getattr(wanted, name)]
+    require_complete(wanted)
+    if Role.READER not in wanted.roles:
+        _require_no_cases(session, person)
+    have = {role.name: role for role in person.roles}
+    person.roles = [have.get(role) or PersonRole(name=str(role)) for role in wanted.roles]
+    for name in changed:
+        if name != "roles":
+            value = getattr(wanted, name)
+            setattr(person, name, list(value) if isinstance(value, tuple) else value)
+    said = f"person {person.id}: {', '.join(changed) or 'nothing'}"
+    session.add(AuditLine(actor="command line", action="change person", detail=said))
+
+
+def known(person: Person) -> NewPerson:
+    """What is known of a person now."""
+    return NewPerson(
+        email=person.email,
+        display_name=person.display_name,
+        roles=tuple(Role(role.name) for role in person.roles),
+        dicom_name=person.dicom_name,
+        title=person.title,
+        organization=person.organization,
+        registration_number=person.registration_number,
+        registration_body=person.registration_body,
+        subspecialties=tuple(person.subspecialties),
+        site_id=person.site_id,
+    )
+
+
+def _require_no_cases(session: Session, person: Person) -> None:
+    if session.query(Case).filter(Case.reader_id == person.id, Case.state.in_(HELD)).count():
+        raise StillReading(f"{person.email} still holds cases. Give them to somebody else on Oversight first.")
