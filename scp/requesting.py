@@ -97,7 +97,8 @@ class _CallingSocket(ClosingSocket):
 
     def _shutdown_socket(self) -> None:
         error = sys.exception()  # of `connect`, which calls this in its `except`
-        self.failure = error if isinstance(error, OSError) else None
+        if isinstance(error, OSError):  # it is shut down again, without one, when the association ends
+            self.failure = error
         super()._shutdown_socket()
 
 
