@@ -14,7 +14,7 @@ from worklist.models import Instance
 pytestmark = [pytest.mark.flow, pytest.mark.peers]
 
 
-def test_worker_and_receiver_alone_take_an_image_into_a_row(
+def test_worker_and_receiver_alone_take_an_image_into_a_row(  # noqa: PLR0917  # fixtures
     postgres, archive_server, make_study, free_port, tmp_path, tool, wait_for
 ):
     """By the environment alone, on a database that has no table yet."""
@@ -32,9 +32,7 @@ def test_worker_and_receiver_alone_take_an_image_into_a_row(
     with ExitStack() as running, (tmp_path / "log").open("w") as log:
         for part in ("worker", "dicom"):
             process = running.enter_context(
-                subprocess.Popen(
-                    overread("serve", part), env=alone, stdout=log, stderr=log, preexec_fn=die_with_parent
-                )
+                subprocess.Popen(overread("serve", part), env=alone, stdout=log, stderr=log, preexec_fn=die_with_parent)
             )
             running.callback(process.terminate)
         wait_for((data / "peers.json").exists, 60, "the worker's list of who may send")
