@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.dcmtk import HOSPITAL, receiving, send
+from bench.draining import measure_draining
 from bench.footprint import Seen, cpu_seconds, look, machine_seconds
 from bench.images import Study, cine_template, ct_template
 from bench.metrics import ORTHANC, OVERREAD
@@ -20,7 +21,7 @@ from bench.programs import wait_for
 from bench.reading import measure_first_metadata, measure_reading
 from bench.reporting import measure_reporting
 from bench.scene import Scene
-from bench.storing import measure_storing
+from bench.storing import measure_answering, measure_storing
 
 SMALL = 64  # pixels on a side of the studies that are only there to be searched through
 
@@ -86,6 +87,8 @@ def _prepare(scene: Scene) -> Study:
 def _round(scene: Scene, cine: Study, turn: int) -> None:
     attempt = scene.notes.attempt
     fresh = measure_storing(scene, turn)
+    measure_answering(scene, turn)
+    attempt("The backlog", partial(measure_draining, scene, turn))
     for study in fresh:
         attempt("First metadata", partial(measure_first_metadata, scene, study))
     measure_reading(scene, fresh[-1], cine, turn)
