@@ -38,9 +38,9 @@ def _drained(scene: Scene, study: Study) -> None:
     waiting = scene.overread.data / "inbox" / "new"
     with _worker_held(scene.overread.pid):
         send(scene.overread.receiver, study.files, CONNECTIONS)
-        count = len(os.listdir(waiting))
+        count = sum(1 for _ in waiting.iterdir())
     begun = time.perf_counter()
-    wait_for(lambda: not os.listdir(waiting), 120, "The inbox being emptied", 0.01)
+    wait_for(lambda: not any(waiting.iterdir()), 120, "The inbox being emptied", 0.01)
     scene.notes.note("drain", OVERREAD, count / (time.perf_counter() - begun))
     scene.overread.wait_for_case(study.study_uid)
 

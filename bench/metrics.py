@@ -58,7 +58,7 @@ METRICS: Final = {
     "store-4-cpu": Metric(STORE, "CPU time of the receiving processes for one", "ms", False),
     "answer-p50": Metric(STORE, "last byte to response, 1 association, median", "ms", False),
     "answer-p99": Metric(STORE, "the same, 99 of 100", "ms", False, 50),
-    "drain": Metric(WAY, "a backlog into the archive; Orthanc: its own REST, 4 connections", "instances/s", times_orthanc=0.9),
+    "drain": Metric(WAY, "a backlog into the archive (Orthanc: REST, 4 connections)", "instances/s", times_orthanc=0.9),
     "worklist-1": Metric(WAY, "last C-STORE response to worklist, less the quiet time (1 ass.)", "s", False, 2.0),
     "worklist-4": Metric(WAY, "last C-STORE response to worklist, less the quiet time (4 ass.)", "s", False, 2.0),
     "report": Metric(WAY, "signing to SR and PDF at the hospital's storescp", "s", False, 3.0),
