@@ -100,6 +100,8 @@ def open_slots(head: bytes, ring: KeyRing, subject: Subject) -> DataKey:
         if slot is not None:
             try:
                 return slot.open(ring.find(slot.key_id), subject)
+            except FileNotFoundError as error:
+                raise KeyMissing(f"{ring.place} is gone. Put it back (see docs/how-to/keys.md).") from error
             except (Damaged, KeyMissing) as error:
                 trouble = error
     raise trouble

@@ -14,6 +14,7 @@ from datetime import timedelta
 import structlog
 
 from config.database import Database
+from config.keys import KeyMissing, KeysUnusable
 from gateway.identity import Identities
 from gateway.proof import holds
 from orthanc.archive import Archive
@@ -119,6 +120,6 @@ class Grace:
     def _remember(self, entry: Entry, archive_id: str) -> None:
         try:
             stored = self.inbox.read(entry)
-        except (Damaged, OSError):
+        except (Damaged, OSError, KeyMissing, KeysUnusable):
             return  # it waits again, and ingest says what is wrong with it
         self._proofs[entry.key] = Proof(archive_id, stored.md5, stored.sha256)

@@ -15,6 +15,7 @@ from typing import TypeVar
 import structlog
 
 from config.database import Database
+from config.keys import KeyMissing, KeysUnusable
 from gateway.grace import Grace, Proof
 from gateway.identity import Contradiction, Identities, Verdict
 from gateway.proof import holds
@@ -76,7 +77,7 @@ class Ingest:
             return Rejected(entry, f"The file in the inbox is damaged: {error}")
         except Unreadable as error:
             return Rejected(entry, f"The object cannot be read: {error}")
-        except OSError:
+        except (OSError, KeyMissing, KeysUnusable):
             return Skipped(entry)  # the inbox has noted it
 
     def _identify(self, taken: Sequence[Taken]) -> tuple[list[tuple[Taken, Verdict]], list[Rejected]]:

@@ -75,7 +75,10 @@ class Publishing:
 
     def _store(self, part10: bytes) -> str:
         archive_id = self.archive.store(part10, hashlib.md5(part10, usedforsecurity=False).hexdigest())
-        self.cache.put(_sha256(part10), part10)
+        try:
+            self.cache.put(_sha256(part10), part10)
+        except OSError as error:  # it is fetched from the archive when somebody asks
+            log.warning("the read cache takes nothing", error=f"{type(error).__name__}: {error}")
         return archive_id
 
 

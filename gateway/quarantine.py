@@ -12,6 +12,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from config.database import Database
+from config.keys import KeyMissing, KeysUnusable
 from dicomweb.pictures import Look
 from orthanc.cache import ReadCache
 from orthanc.cached import CachedInstance
@@ -99,7 +100,7 @@ class Quarantine:
             return self.cache.put(stored.sha256, stored.part10)
         except FileNotFoundError as error:
             raise NotAtHand("The object lies on another machine of this installation.") from error
-        except (Damaged, Unreadable) as error:
+        except (Damaged, Unreadable, KeyMissing, KeysUnusable) as error:
             raise NotAtHand(f"The object cannot be read: {error}") from error
 
     def _counterpart(self, one: Trouble) -> tuple[Instance | None, bool]:

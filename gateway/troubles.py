@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 
 import structlog
 from sqlalchemy import select, update
@@ -57,11 +57,11 @@ def note_refusals(inbox: Inbox, database: Database) -> bool:
 
 def unusable_entries(inbox: Inbox, database: Database) -> Callable[[], bool]:
     """A step that writes down which entries of the inbox cannot be used, when that has changed."""
-    noted: set[tuple[str, str]] = set()
+    noted: dict[tuple[str, str], str] = {}
 
     def step() -> bool:
-        unreadable = {(UNREADABLE, key) for key in inbox.unreadable()}
-        found = unreadable | {(DAMAGED, path.name) for path in inbox.damaged()}
+        unreadable = {(UNREADABLE, key): told or NOT_READ for key, told in inbox.unreadable().items()}
+        found = unreadable | {(DAMAGED, path.name): BROKEN for path in inbox.damaged()}
         if found != noted or not noted:
             _write(database, found)
             noted.clear()
@@ -71,22 +71,17 @@ def unusable_entries(inbox: Inbox, database: Database) -> Callable[[], bool]:
     return step
 
 
-def _write(database: Database, found: Iterable[tuple[str, str]]) -> None:
-    there = set(found)
+def _write(database: Database, there: Mapping[tuple[str, str], str]) -> None:
     with database.reading() as session:
         open_ones = select(Trouble.kind, Trouble.key).where(Trouble.kind == UNREADABLE, Trouble.resolved_at.is_(None))
-        over = {(kind, key) for kind, key in session.execute(open_ones)} - there
+        over = {(kind, key) for kind, key in session.execute(open_ones)} - there.keys()
     if not there and not over:
         return
     with database.writing() as session:
-        for kind, key in sorted(there):
-            _note(session, _unusable(kind, key))
+        for (kind, key), reason in sorted(there.items()):
+            _note(session, Trouble(kind=kind, origin="", reason=reason, key=key, file=key))
         healed = update(Trouble).where(Trouble.kind == UNREADABLE, Trouble.key.in_([key for _, key in over]))
         session.execute(healed.values(resolved_at=now()))
-
-
-def _unusable(kind: str, key: str) -> Trouble:
-    return Trouble(kind=kind, origin="", reason=NOT_READ if kind == UNREADABLE else BROKEN, key=key, file=key)
 
 
 def _refused(key: str, refusal: Refusal) -> Trouble:

@@ -81,12 +81,12 @@ class Inbox:
     def waiting(self, limit: int) -> list[Entry]:
         """Return the oldest complete entries, oldest first.
 
-        An entry that our disk does not give is left out, and tried again after a while.
+        An entry that our disk does not give, or that no key opens, is left out, and tried again after a while.
         """
         return self._new.oldest(limit, self._unreadable.without_fresh(self._new.keys()))
 
     def read(self, kept: Entry) -> Stored:
-        """Return the object, waiting or held, proven to be what was received. Raises Damaged, KeyMissing."""
+        """Return the object, waiting or held, proven to be what was received. Raises Damaged, KeyMissing, KeysUnusable."""
         with self._unreadable.noting(kept.key):
             try:
                 return entry.read_stored(self._new.path(kept.key), self._ring)
@@ -134,9 +134,9 @@ class Inbox:
         oldest = datetime.fromtimestamp(seconds_in(min(names)), UTC)
         return Backlog(len(names), sum(map(size_in, names)), oldest)
 
-    def unreadable(self) -> list[str]:
-        """List the keys of entries that our own disk did not give when this process last tried."""
-        return self._unreadable.keys()
+    def unreadable(self) -> dict[str, str]:
+        """Entries that this process could not read when it last tried: what to do about it, "" if it is the disk."""
+        return self._unreadable.reasons()
 
     def damaged(self) -> list[Path]:
         """List the files whose head could not be read; a person must look at them."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import structlog
 
-from config.keys import KeyRing
+from config.keys import KeyMissing, KeyRing, KeysUnusable
 from config.rewrapping import is_sealed
 from config.sealing import Damaged, Room, Sealed, Sealer, Subject
 from scp.arrival import Refusal
@@ -58,8 +58,8 @@ class RefusalNotes:
                 found.append((path.name, Refusal(**fields)))
             except FileNotFoundError:
                 continue
-            except (Damaged, ValueError, TypeError, KeyError):
-                log.exception("a note of a refusal is damaged", note=path.name)
+            except (Damaged, KeyMissing, KeysUnusable, ValueError, TypeError, KeyError):
+                log.exception("a note of a refusal cannot be read", note=path.name)
         return sorted(found, key=lambda note: note[1].received_at)[:limit]
 
     def _text(self, path: Path) -> bytes:

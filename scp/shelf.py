@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from config.keys import KeyRing
+from config.keys import KeyMissing, KeyRing, KeysUnusable
 from config.sealing import Damaged
 from scp import durable, entry
 from scp.entry import Entry
@@ -34,7 +34,7 @@ class Shelf:
         return [name for name in os.listdir(self.folder) if is_key(name)]  # noqa: PTH208 - thousands, often
 
     def oldest(self, limit: int, keys: Iterable[str]) -> list[Entry]:
-        """The oldest of these entries, oldest first, without what is gone, damaged or unreadable. Raises KeyMissing."""
+        """The oldest of these entries, oldest first, without what is gone, damaged or unreadable."""
         names = list(keys)
         if len(self._known) > 2 * len(names) + limit:
             self._known = {name: self._known[name] for name in names if name in self._known}
@@ -56,7 +56,7 @@ class Shelf:
         try:
             with self._unreadable.noting(name):
                 found = entry.read_entry(self.path(name), self._ring)
-        except OSError:
+        except (OSError, KeyMissing, KeysUnusable):
             return None
         except Damaged:
             log.exception("an entry of the inbox is damaged", key=name)

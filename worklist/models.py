@@ -14,6 +14,7 @@ from typing import Any
 from flask_security.core import RoleMixin, UserMixin
 from sqlalchemy import (
     JSON,
+    BigInteger,
     DateTime,
     Enum,
     ForeignKey,
@@ -272,7 +273,7 @@ class Instance(Base):
     rows: Mapped[int] = mapped_column(default=0)
     columns: Mapped[int] = mapped_column(default=0)
     frames: Mapped[int] = mapped_column(default=1)
-    size: Mapped[int]  # bytes of the dataset
+    size: Mapped[int] = mapped_column(BigInteger)  # bytes of the dataset
     sha256: Mapped[str] = mapped_column(String(64))
     archive_id: Mapped[str] = mapped_column(String(64))
     sender: Mapped[str] = mapped_column(default="")
