@@ -1,7 +1,8 @@
 """The read cache: the bytes of archived instances, indexed so that a frame is one read, and series metadata ready.
 
 Files are named by the SHA-256 of the data set (without file meta) and written whole or not at all; nothing is
-synchronised to disk, because whatever is damaged or missing is fetched from the archive again. Any number of processes
+synchronised to disk, because whatever is damaged or missing is fetched from the archive again: a file from before this
+process began, which may have lost its blocks in a power cut, is read once before it is shown. Any number of processes
 share the folder.
 """
 
@@ -30,6 +31,7 @@ from orthanc.shelf import TOUCH_SECONDS, Shelf
 from orthanc.sidecar import index_of, pack, unpack
 
 FETCHES: Final = 4
+REMEMBERED: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class ReadCache:
         self._shelf = Shelf(folder, max_bytes)
         self._archive = archive
         self._recent = Recent()
+        self._began = time.time()
+        self._whole: set[str] = set()
         self._instances: Flights[CachedInstance] = Flights()
         self._series: Flights[bytes] = Flights()
 
@@ -104,8 +108,21 @@ class ReadCache:
             instance = CachedInstance(file, index, metadata)
         except (FileNotFoundError, Unreadable):
             return None
+        if not self._is_whole(sha256, instance):
+            return None
         self._recent.add(sha256, instance)
         return instance
+
+    def _is_whole(self, sha256: str, instance: CachedInstance) -> bool:
+        """What was written since we began (by a clock that may have jumped) lies in memory as it was written."""
+        if self._began <= instance.written_at <= time.time() or sha256 in self._whole:
+            return True
+        if not instance.is_whole():
+            return False
+        if len(self._whole) >= REMEMBERED:
+            self._whole.clear()
+        self._whole.add(sha256)
+        return True
 
     def _fetch(self, sha256: str, archive_id: str) -> CachedInstance:
         if self._archive is None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
+from zlib import crc32
 
 from orthanc.bulk import Bulk, Piece
 from orthanc.errors import NoSuchBulk, Unreadable
@@ -58,6 +59,18 @@ class CachedInstance:
         if found is None:
             raise NoSuchBulk("There is no large value at this path.")
         return found
+
+    def is_whole(self) -> bool:
+        """Read the file: is it what was written? A power cut leaves zeros in files of the right length."""
+        check = 0
+        for piece in self.stream():
+            check = crc32(piece, check)
+        return check == self.index.check
+
+    @property
+    def written_at(self) -> float:
+        """When its bytes were written, in seconds since 1970."""
+        return os.fstat(self._file.descriptor).st_mtime
 
     def read(self, pieces: Iterable[Piece]) -> list[bytes]:
         """Read pieces, each with one call; nothing is joined."""

@@ -18,7 +18,7 @@ from orthanc.frames import CompressedFrames, Frames, NativeFrames, find_frames
 from orthanc.header import header_of
 from orthanc.metadata import instance_metadata
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Grows when the meaning of a sidecar changes; one of another format counts as absent and is made again."""
 
 _PIXEL_HEAD: Final = 12
@@ -27,11 +27,12 @@ _MIME_TYPE: Final = 0x00420012
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """One cached file. `header_length`: its bytes before the pixel data's element."""
+    """One cached file. `header_length`: its bytes before the pixel data's element; `check`: CRC-32 of the whole."""
 
     transfer_syntax: str
     source_transfer_syntax: str
     length: int
+    check: int
     header_length: int
     sop_class_uid: str
     sop_uid: str
@@ -55,6 +56,7 @@ def index_of(part10: Part10, source_transfer_syntax: str) -> tuple[Index, bytes]
         transfer_syntax=part10.transfer_syntax,
         source_transfer_syntax=source_transfer_syntax,
         length=len(part10.data),
+        check=crc32(part10.data),
         header_length=min(pixels, default=len(part10.data)),
         sop_class_uid=header.sop_class_uid,
         sop_uid=header.sop_uid,

@@ -215,9 +215,15 @@ def keeps_its_promise(wait_for: Callable[..., None]) -> Callable[[Any, Ledger], 
 
     def check(installation: Any, ledger: Ledger) -> None:
         waiting = installation.data / "inbox" / "new"
-        wait_for(lambda: not list(waiting.iterdir()), 120, "an empty inbox")
+
+        def settled() -> bool:
+            return not list(waiting.iterdir()) and ledger.acknowledged <= set(in_archive(installation, ledger.study_uid))
+
+        with suppress(AssertionError):  # then the ledger says what is lost
+            wait_for(settled, 120)
         present = in_archive(installation, ledger.study_uid)
         ledger.holds(present)
+        assert not list(waiting.iterdir()), "the inbox does not become empty"
         wait_for(lambda: rows_of(installation, ledger.study_uid) == sorted(present), 60, "a row for each")
         for folder in ("quarantine", "inbox/damaged"):
             assert list((installation.data / folder).iterdir()) == [], folder

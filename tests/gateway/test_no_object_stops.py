@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
 from sqlalchemy import String
 from sqlalchemy.exc import DataError
 
+from config.keys import Key
 from gateway.health import Health
 from gateway.identity import self_test_part
 from gateway.loops import UNEXPECTED, in_plain_words
@@ -28,6 +30,17 @@ def test_what_a_header_says_is_never_longer_than_its_column() -> None:
     }
     ours = {"origin", "sender", "sha256", "archive_id", "transfer_syntax"}
     assert {name: limit for name, limit in limited.items() if name not in ours} == LIMITS
+
+
+@pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+def test_an_instance_of_more_than_2_gib_has_a_row(world, make) -> None:
+    """Its size did not fit PostgreSQL's integer: it was kept aside."""
+    world.receive(make())
+    world.carry()
+    (row,) = world.instances()
+    with world.database.writing() as session:
+        session.merge(row).size = 3 << 30
+    assert world.instances()[0].size == 3 << 30
 
 
 @pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
@@ -75,6 +88,50 @@ def test_an_entry_that_the_disk_does_not_give_holds_nobody_up_and_is_shown_until
     look()
     assert world.troubles()[0].resolved_at is not None
     assert len(world.instances()) == 2
+
+
+@SQLITE
+def test_an_entry_that_no_key_opens_holds_nobody_up_and_says_which_key_is_missing(world, make) -> None:
+    """KeyMissing went through the loop: nothing of anybody was carried on."""
+    keys = world.folders.data / "keys.json"
+    lost = world.receive(make())
+    before = keys.read_bytes()
+    keys.write_text(json.dumps(fresh_keys()))
+    world.receive(make())
+    world.inbox._new._known.clear()
+    world.carry()
+    look = unusable_entries(world.inbox, world.database)
+    look()
+    assert (len(world.instances()), world.waiting()) == (1, 0)
+    (trouble,) = world.troubles()
+    assert (trouble.kind, trouble.key) == ("unreadable", lost.key)
+    assert "The key" in trouble.reason
+    assert "Put it back" in trouble.reason
+    keys.write_bytes(before)
+    world.inbox._unreadable._again_at[lost.key] = 0.0
+    world.carry()
+    look()
+    assert len(world.instances()) == 2
+    assert world.troubles()[0].resolved_at is not None
+
+
+@SQLITE
+def test_without_the_key_file_nothing_is_lost_or_taken_for_gone(world, make) -> None:
+    """The missing key file passed for a missing entry, and ingest went round and round."""
+    keys = world.folders.data / "keys.json"
+    entry = world.receive(make())
+    keys.rename(keys.with_suffix(".away"))
+    world.carry()
+    assert list(world.inbox.unreadable()) == [entry.key]
+    keys.with_suffix(".away").rename(keys)
+    world.inbox._unreadable._again_at[entry.key] = 0.0
+    world.carry()
+    assert len(world.instances()) == 1
+
+
+def fresh_keys() -> dict[str, object]:
+    key = Key(bytes(range(32)))
+    return {"active": key.id, "keys": [key.written()]}
 
 
 @SQLITE

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -193,6 +194,22 @@ def test_what_is_damaged_is_fetched_again(with_archive, stored, samples, tmp_pat
     cache.get(one.sha256, one.archive_id)
     (file,) = (file for file in files_of(tmp_path / "cache", "objects") if file.suffix == suffix)
     damage(file)
+    cache.close()
+    assert b"".join(cache.get(one.sha256, one.archive_id).stream()) == part10
+    assert len(fetched) == 2
+
+
+@pytest.mark.parametrize("clock", ["goes on", "was put back"])
+def test_a_file_that_lost_its_blocks_in_a_power_cut_is_fetched_again(with_archive, stored, samples, tmp_path, clock):
+    """Only its length was compared: zeros were shown as an image."""
+    cache, fetched = with_archive
+    part10 = samples.made(study=samples.fresh_uid())
+    one = stored(part10)
+    cache.get(one.sha256, one.archive_id)
+    (file,) = (file for file in files_of(tmp_path / "cache", "objects") if file.suffix == ".dcm")
+    file.write_bytes(bytes(len(part10)))
+    at = time.time() + (-3600 if clock == "goes on" else 3600)
+    os.utime(file, (at, at))
     cache.close()
     assert b"".join(cache.get(one.sha256, one.archive_id).stream()) == part10
     assert len(fetched) == 2
