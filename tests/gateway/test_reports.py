@@ -161,7 +161,6 @@ def test_publishing_twice_gives_the_same_bytes_and_one_instance_each(world, sign
 
 
 @ONE_ENGINE
-@ONE_ENGINE
 def test_a_cache_that_takes_nothing_delays_no_report(world, signed) -> None:
     """The report was stored, and its publication failed again and again at the cache."""
     _, report_id = signed()
@@ -172,6 +171,7 @@ def test_a_cache_that_takes_nothing_delays_no_report(world, signed) -> None:
         assert session.get_one(Report, report_id).state == ReportState.PUBLISHED
 
 
+@ONE_ENGINE
 def test_an_archive_that_is_down_delays_publishing_and_loses_nothing(fragile_world, own_archive_server, people) -> None:
     world, reader = fragile_world, people.reader()
     case_id = world.held_case(reader, people.site())
