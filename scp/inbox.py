@@ -86,7 +86,10 @@ class Inbox:
         return self._new.oldest(limit, self._unreadable.without_fresh(self._new.keys()))
 
     def read(self, kept: Entry) -> Stored:
-        """Return the object, waiting or held, proven to be what was received. Raises Damaged, KeyMissing, KeysUnusable."""
+        """Return the object, waiting or held, proven to be what was received.
+
+        Raises Damaged, KeyMissing, KeysUnusable.
+        """
         with self._unreadable.noting(kept.key):
             try:
                 return entry.read_stored(self._new.path(kept.key), self._ring)

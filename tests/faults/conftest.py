@@ -166,16 +166,6 @@ class Push:
             storescu(self._ledger, self._port, left[: self._at_once])
 
 
-@pytest.fixture(scope="session")
-def pushing() -> Callable[..., Push]:
-    """`with pushing(ledger, port):` sends in the background; at the end of the block what is under way is finished."""
-
-    def push(ledger: Ledger, port: int, associations: int = 2, at_once: int = 10) -> Push:
-        return Push(ledger, port, associations, at_once)
-
-    return push
-
-
 def ask_orthanc(installation: Any, path: str, body: object = None) -> bytes:
     """Ask the installation's own Orthanc, past all of our code."""
     archive = json.loads((installation.data / "run.json").read_text())["archive"]
@@ -207,42 +197,46 @@ def echo(port: int) -> bool:
     return subprocess.run(words, capture_output=True, check=False, timeout=60).returncode == 0
 
 
-@pytest.fixture(scope="session")
-def keeps_its_promise(wait_for: Callable[..., None]) -> Callable[[Any, Ledger], None]:
-    """`keeps_its_promise(installation, ledger)`: the inbox empties by itself, then every acknowledged instance is in
-    Orthanc once and as it was sent, has its row once, and nothing else is there; the service answers.
-    """
+@dataclass(frozen=True)
+class Outside:
+    """What somebody outside may do with an installation, and ask of it."""
 
-    def check(installation: Any, ledger: Ledger) -> None:
+    wait: Callable[..., None]
+
+    def pushing(self, ledger: Ledger, port: int, associations: int = 2, at_once: int = 10) -> Push:
+        """Sends in the background for the time of a `with`; at its end what is under way is finished."""
+        return Push(ledger, port, associations, at_once)
+
+    @staticmethod
+    def answers_echo(port: int) -> bool:
+        return echo(port)
+
+    def keeps_its_promise(self, installation: Any, ledger: Ledger) -> None:
+        """By itself every acknowledged instance is in Orthanc once and as it was sent, and has its row once; nothing
+        else is there; the service answers.
+        """
         waiting = installation.data / "inbox" / "new"
 
         def settled() -> bool:
-            return not list(waiting.iterdir()) and ledger.acknowledged <= set(in_archive(installation, ledger.study_uid))
+            there = in_archive(installation, ledger.study_uid)
+            return not list(waiting.iterdir()) and ledger.acknowledged <= set(there)
 
         with suppress(AssertionError):  # then the ledger says what is lost
-            wait_for(settled, 120)
+            self.wait(settled, 120)
         present = in_archive(installation, ledger.study_uid)
         ledger.holds(present)
         assert not list(waiting.iterdir()), "the inbox does not become empty"
-        wait_for(lambda: rows_of(installation, ledger.study_uid) == sorted(present), 60, "a row for each")
+        self.wait(lambda: rows_of(installation, ledger.study_uid) == sorted(present), 60, "a row for each")
         for folder in ("quarantine", "inbox/damaged"):
             assert list((installation.data / folder).iterdir()) == [], folder
         assert echo(installation.dicom)
-        wait_for(lambda: installation.api("GET", "/health")[0] == 200, 60, "/health")
-
-    return check
+        self.wait(lambda: installation.api("GET", "/health")[0] == 200, 60, "/health")
 
 
 @pytest.fixture(scope="session")
-def answers_echo() -> Callable[[int], bool]:
-    """`answers_echo(port)`: a C-ECHO of a good peer is answered."""
-    return echo
-
-
-@pytest.fixture(scope="session")
-def archived() -> Callable[[Any, str], dict[str, str]]:
-    """`archived(installation, study_uid)`: what Orthanc has, by SOP Instance UID: the digest; twice fails."""
-    return in_archive
+def outside(wait_for: Callable[..., None]) -> Outside:
+    """An outsider with a ledger: `outside.pushing(ledger, port)`, `outside.keeps_its_promise(installation, ledger)`."""
+    return Outside(wait_for)
 
 
 # --- a disk that loses its power ----------------------------------------------------------------------------------

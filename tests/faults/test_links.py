@@ -69,27 +69,23 @@ def chaos(port: int, most: int) -> Iterator[Chaos]:
         thread.join()
 
 
-def check(installation, ledger, pushing, keeps_its_promise, wait_for, cuts: int) -> None:
+def check(installation, ledger, outside, cuts: int) -> None:
     print(f"seed {SEED}")
-    with chaos(installation.dicom, 300_000) as link:
-        with pushing(ledger, link.port, associations=3):
-            wait_for(lambda: link.cut >= cuts, 120, f"{cuts} cut links")
+    with chaos(installation.dicom, 60_000) as link:
+        with outside.pushing(ledger, link.port, associations=3):
+            outside.wait(lambda: link.cut >= cuts, 120, f"{cuts} cut links")
             link.good = True
-            wait_for(lambda: not ledger.left(), 120, "the end of the push")
-        keeps_its_promise(installation, ledger)
+            outside.wait(lambda: not ledger.left(), 120, "the end of the push")
+        outside.keeps_its_promise(installation, ledger)
     assert len(ledger.acknowledged) == len(ledger.files)
-    wait_for(lambda: not list((installation.data / "inbox" / "tmp").iterdir()), 60, "no unfinished file")
+    outside.wait(lambda: not list((installation.data / "inbox" / "tmp").iterdir()), 60, "no unfinished file")
 
 
-def test_a_link_that_is_cut_in_the_middle_of_an_object_keeps_nothing_half(
-    installation, make_ledger, pushing, keeps_its_promise, wait_for
-) -> None:
-    check(installation, make_ledger(40), pushing, keeps_its_promise, wait_for, 8)
+def test_a_link_that_is_cut_in_the_middle_of_an_object_keeps_nothing_half(installation, make_ledger, outside) -> None:
+    check(installation, make_ledger(40), outside, 8)
 
 
 @pytest.mark.faults
 @pytest.mark.timeout(600)
-def test_a_link_that_is_cut_again_and_again_loses_nothing(
-    fresh_installation, make_ledger, pushing, keeps_its_promise, wait_for
-) -> None:
-    check(fresh_installation, make_ledger(400), pushing, keeps_its_promise, wait_for, 100)
+def test_a_link_that_is_cut_again_and_again_loses_nothing(fresh_installation, make_ledger, outside) -> None:
+    check(fresh_installation, make_ledger(400), outside, 100)

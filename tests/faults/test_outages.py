@@ -35,36 +35,36 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[str], None]]:
 
 @pytest.mark.parametrize("then", [signal.SIGCONT, signal.SIGKILL], ids=["goes on", "is killed"])
 def test_while_the_archive_hangs_everything_is_taken_and_afterwards_it_is_there(
-    start_installation, make_ledger, pushing, keeps_its_promise, answers_echo, wait_for, tmp_path, then
+    start_installation, make_ledger, outside, tmp_path, then
 ) -> None:
     quick = tmp_path / "quick.toml"
     quick.write_text("[archive]\ntimeout = 3.0\n")
     ledger = make_ledger(150)
     with start_installation("--config", str(quick)) as installation:
-        with pushing(ledger, installation.dicom):
-            wait_for(lambda: len(ledger.acknowledged) > 40, 60, "the push before the archive hangs")
+        with outside.pushing(ledger, installation.dicom):
+            outside.wait(lambda: len(ledger.acknowledged) > 40, 60, "the push before the archive hangs")
             hung = orthanc_of(installation)
             os.kill(hung, signal.SIGSTOP)
             try:
-                wait_for(lambda: not ledger.left(), 90, "the whole push while the archive hangs")
-                assert answers_echo(installation.dicom)
+                outside.wait(lambda: not ledger.left(), 90, "the whole push while the archive hangs")
+                assert outside.answers_echo(installation.dicom)
                 assert installation.api("GET", "/health")[0] == 200
             finally:
                 os.kill(hung, then)
-        keeps_its_promise(installation, ledger)
+        outside.keeps_its_promise(installation, ledger)
 
 
 def test_an_archive_without_room_loses_nothing_and_goes_on_when_there_is_room(
-    small_disk, start_installation, make_ledger, pushing, keeps_its_promise, archived, answers_echo, wait_for
+    small_disk, start_installation, make_ledger, outside
 ) -> None:
     ledger = make_ledger(150, side=256)
     with start_installation() as installation:
-        with pushing(ledger, installation.dicom):
-            wait_for(lambda: not ledger.left(), 120, "the whole push")
-        wait_for(lambda: installation.api("GET", "/health")[1] and not_stored(installation), 60, "a full archive")
-        assert answers_echo(installation.dicom)
+        with outside.pushing(ledger, installation.dicom):
+            outside.wait(lambda: not ledger.left(), 120, "the whole push")
+        outside.wait(lambda: installation.api("GET", "/health")[1] and not_stored(installation), 60, "a full archive")
+        assert outside.answers_echo(installation.dicom)
         small_disk("1g")
-        keeps_its_promise(installation, ledger)
+        outside.keeps_its_promise(installation, ledger)
 
 
 def not_stored(installation: Any) -> bool:

@@ -38,7 +38,7 @@ def end_all(installation: Any, wait_for: Any) -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("journal", [False, True], ids=["nothing is flushed", "the journal is flushed"])
 def test_what_was_acknowledged_survives_a_power_cut(
-    start_installation, disk, make_ledger, pushing, keeps_its_promise, wait_for, journal: bool
+    start_installation, disk, make_ledger, outside, journal: bool
 ) -> None:
     chance = random.Random(SEED)
     print(f"seed {SEED}")
@@ -48,17 +48,19 @@ def test_what_was_acknowledged_survives_a_power_cut(
         with until_killed(start_installation(http=http, dicom=dicom)) as installation:
             http, dicom = installation.http, installation.dicom
             if cut > 1:
-                keeps_its_promise(installation, ledger)
+                outside.keeps_its_promise(installation, ledger)
             enough = len(ledger.acknowledged) + chance.randrange(20, 170)
-            with pushing(ledger, dicom, associations=3):
-                wait_for(lambda enough=enough: len(ledger.acknowledged) >= enough, 120, f"the push before cut {cut}")
+            with outside.pushing(ledger, dicom, associations=3):
+                outside.wait(
+                    lambda enough=enough: len(ledger.acknowledged) >= enough, 120, f"the push before cut {cut}"
+                )
                 disk.cut_the_power(journal=journal)
-                end_all(installation, wait_for)
+                end_all(installation, outside.wait)
             disk.unmount()
             disk.mount()
     with start_installation(http=http, dicom=dicom) as installation:
-        keeps_its_promise(installation, ledger)
-        with pushing(ledger, dicom):
-            wait_for(lambda: not ledger.left(), 180, "the rest of the push")
-        keeps_its_promise(installation, ledger)
+        outside.keeps_its_promise(installation, ledger)
+        with outside.pushing(ledger, dicom):
+            outside.wait(lambda: not ledger.left(), 180, "the rest of the push")
+        outside.keeps_its_promise(installation, ledger)
         assert len(ledger.acknowledged) == len(ledger.files)
