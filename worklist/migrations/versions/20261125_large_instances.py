@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = '2b16b1657e50'
-down_revision = 'a7c3d2f90b14'
+down_revision = 'ead0517e0901'
 branch_labels = None
 depends_on = None
 
