@@ -218,7 +218,10 @@ class Outside:
         waiting = installation.data / "inbox" / "new"
 
         def settled() -> bool:
-            there = in_archive(installation, ledger.study_uid)
+            try:
+                there = in_archive(installation, ledger.study_uid)
+            except OSError:  # it is being started again
+                return False
             return not list(waiting.iterdir()) and ledger.acknowledged <= set(there)
 
         with suppress(AssertionError):  # then the ledger says what is lost
