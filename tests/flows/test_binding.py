@@ -1,5 +1,6 @@
 """What a reader sees in OHIF is bound to the case, even when a patient forged the hospital's study before it came."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -65,8 +66,18 @@ def upload(installation: Any, patient: Any, files: list[bytes]) -> int:
         asked.add_header("Authorization", f"Bearer {installation.token(patient.email)}")
         with request.urlopen(asked, timeout=60) as answer:
             assert b'"stored"' in answer.read()
+    end = time.monotonic() + 60
+    while archived(patient, case_id) < len(files):
+        assert time.monotonic() < end, "the images were not archived"
+        time.sleep(0.2)
     patient.do(case_id, "submit")
     return case_id
+
+
+def archived(patient: Any, case_id: int) -> int:
+    """How many images of the request are in the archive."""
+    studies = patient.get(f"/cases/{case_id}")["studies"]
+    return sum(int(series["instances"]) for study in studies for series in study["series"])
 
 
 @contextmanager

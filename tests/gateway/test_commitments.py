@@ -229,7 +229,7 @@ def test_the_report_goes_to_the_address_of_whoever_asked_until_it_is_heard(floor
     floor.give_address(port)
     floor.make_due()
     floor.work()
-    assert "does not answer" in floor.row(transaction).last_error
+    assert "refuses the connection" in floor.row(transaction).last_error
     with floor.listening(port):
         floor.make_due()
         floor.work()

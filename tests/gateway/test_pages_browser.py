@@ -82,6 +82,7 @@ def send_case(page: Page, cd: Path) -> int:
     case = write_request(page, "To be sure.")
     page.set_input_files("#folder-input", cd)
     expect(page.locator("#progress-text")).to_contain_text("Done.")
+    expect(page.locator("main")).to_contain_text("in your request", timeout=PATIENCE)
     page.get_by_role("button", name="Send my request").click()
     expect(page.locator("aside")).to_contain_text("With our specialists", timeout=PATIENCE)
     page.close()

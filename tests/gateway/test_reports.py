@@ -215,7 +215,7 @@ def test_a_hospital_that_is_down_is_tried_again_and_gets_it(world, signed, store
     assert delivering(world).step()
     (delivery,) = deliveries(world)
     assert (delivery.state, delivery.attempts) == (DeliveryState.PENDING, 1)
-    assert "does not answer" in delivery.last_error
+    assert "refuses the connection" in delivery.last_error
     assert not delivering(world).step(), "not before its pause is over"
     world.make_due(Delivery)
     with storescp(port):

@@ -61,7 +61,7 @@ class Pacs:
 
 
 def test_a_peer_that_is_there_answers_an_echo_and_one_that_is_not_may_be_tried_again(pacs):
-    with pytest.raises(PeerUnavailable, match="does not answer"):
+    with pytest.raises(PeerUnavailable, match="refuses the connection"):
         SENDER.echo(pacs.endpoint)
     with pacs.run():
         SENDER.echo(pacs.endpoint)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.turned_away import note_turned_away
-
+from gateway.callers import note_callers
 from scp.callers import Callers
 from worklist.models import TurnedAway
 
@@ -19,10 +18,10 @@ def test_refusals_are_carried_once_and_grow(database, tmp_path) -> None:
     for _ in range(2):
         callers.turned_away("STRANGER", "OVERREAD", "10.0.0.1", "CALLING")
     callers.save()
-    note_turned_away(database, tmp_path)
-    note_turned_away(database, tmp_path)
+    note_callers(database, tmp_path)
+    note_callers(database, tmp_path)
     assert rows(database) == [("STRANGER", "CALLING", 2)]
     callers.turned_away("STRANGER", "OVERREAD", "10.0.0.1", "CALLING")
     callers.save()
-    note_turned_away(database, tmp_path)
+    note_callers(database, tmp_path)
     assert rows(database) == [("STRANGER", "CALLING", 3)]
