@@ -27,6 +27,7 @@ from worklist.models import Case, Delivery, Peer, Person, Report, Study, now
 from worklist.routes import Invalid
 from worklist.seen import Seen, Unseen, check_seen
 from worklist.states import CaseState
+from worklist.troubles import being_replaced
 
 PORTAL = "Portal"
 TRIES = 2
@@ -109,6 +110,8 @@ def _freeze(session: Session, who: Viewer, prepared: Prepared) -> Report | None:
     case = session.get_one(Case, prepared.case_id, with_for_update=True)  # after the studies, as an arriving image does
     if _standing(case) != prepared.standing:
         return None
+    if being_replaced(session, studies):
+        raise Unseen("An image of this case is just being replaced. Look at it in a minute, then sign.")
     lifecycle.sign(session, case, who, prepared.content.signed_at)
     return _write(session, case, prepared, who)
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import ColumnElement, Select, func, select, update
+from sqlalchemy import ColumnElement, Select, and_, func, literal, not_, or_, select, update
 from sqlalchemy.orm import Session
 
 from worklist.access import Viewer
@@ -21,6 +21,8 @@ from worklist.models import AuditLine, CaseStudy, Instance, Report, Study, Troub
 
 QUARANTINED: Final = "quarantined"
 REFUSED: Final = "refused"
+SETTLING: Final = timedelta(seconds=30)
+"""How long ingest may take with an object that went back into the inbox."""
 
 
 class Decision(StrEnum):
@@ -89,7 +91,9 @@ def decide(session: Session, who: Viewer, one: Trouble, decision: Decision, answ
             "A report was signed on the first version of this image, so it cannot be replaced. Ask the sender to send "
             "the changed image under a new SOP Instance UID (PS3.5 section 9), and reject this one."
         )
-    which = (*_waiting(), *(_like(one) if all_like_it else (Trouble.id == one.id,)))
+    which = [*_waiting(), *(_like(one) if all_like_it else (Trouble.id == one.id,))]
+    if decision is Decision.ACCEPTED:  # of a group, only what no signature rests on
+        which.append(not_(_signed_on(Trouble.origin.expression, Trouble.sop_uid.expression)))
     changed = session.scalars(
         update(Trouble)
         .where(*which)
@@ -107,14 +111,29 @@ def decide(session: Session, who: Viewer, one: Trouble, decision: Decision, answ
 
 def signed_on(session: Session, one: Trouble) -> bool:
     """Whether a report was signed on another version of this very instance."""
+    return bool(session.scalar(select(_signed_on(literal(one.origin), literal(one.sop_uid)))))
+
+
+def being_replaced(session: Session, study_ids: Sequence[int]) -> bool:
+    """Whether an accepted object is still on its way into one of these studies: nobody has seen it there."""
+    on_its_way = or_(Trouble.carried_at.is_(None), Trouble.carried_at > now() - SETTLING)
+    chosen = (
+        select(Trouble.id)
+        .join(Study, and_(Study.origin == Trouble.origin, Study.study_uid == Trouble.study_uid))
+        .where(Study.id.in_(study_ids), Trouble.decision == Decision.ACCEPTED, on_its_way)
+    )
+    return session.scalars(chosen.limit(1)).first() is not None
+
+
+def _signed_on(origin: ColumnElement[str], sop_uid: ColumnElement[str]) -> ColumnElement[bool]:
     chosen = (
         select(Report.id)
         .join(CaseStudy, CaseStudy.case_id == Report.case_id)
         .join(Study, Study.id == CaseStudy.study_id)
         .join(Instance, Instance.study_id == Study.id)
-        .where(Study.origin == one.origin, Instance.sop_uid == one.sop_uid, Instance.received_at <= Report.signed_at)
+        .where(Study.origin == origin, Instance.sop_uid == sop_uid, Instance.received_at <= Report.signed_at)
     )
-    return session.scalars(chosen.limit(1)).first() is not None
+    return chosen.exists()
 
 
 def accepted_keys(session: Session, keys: Sequence[str]) -> set[str]:
