@@ -9,7 +9,8 @@ from pydicom.uid import generate_uid
 
 from gateway.quarantine import Quarantine
 from orthanc.decoder import Decoder
-from worklist.models import AuditLine, Instance, Report, Study, Trouble, now
+from worklist.models import AuditLine, Case, CaseStudy, Instance, Report, Study, Trouble, now
+from worklist.states import CaseState
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
 
@@ -153,8 +154,6 @@ def test_what_a_report_was_signed_on_is_not_replaced(web, people, site, other_ve
     reader, boss = people.reader(), people.coordinator()
     with web.database.writing() as session:
         study = session.query(Study).one()
-        from worklist.models import Case, CaseStudy
-        from worklist.states import CaseState
 
         case = Case(state=CaseState.SIGNED, site_id=site, reader_id=reader.person_id)
         session.add(case)
@@ -194,3 +193,24 @@ def test_an_object_that_is_not_on_this_machine_says_so(web, people, other_versio
     assert "another machine" in web.ask(people.coordinator(), "GET", f"/quarantine/{other_version}").text
     with web.database.reading() as session:
         assert session.query(Instance).count() == 1
+
+
+def test_accepting_a_group_leaves_out_what_a_report_was_signed_on(web, people, site, send, uids, carry) -> None:
+    """The guard once looked at the object that was named alone, and the rest of the group was replaced."""
+    late = uids | {"SOPInstanceUID": generate_uid()}
+    send(web.world.make(**uids))
+    with web.database.writing() as session:
+        case = Case(state=CaseState.SIGNED, site_id=site, reader_id=people.reader().person_id)
+        session.add(case)
+        session.flush()
+        session.add(CaseStudy(case_id=case.id, study_id=session.query(Study).one().id))
+        session.add(Report(case_id=case.id, version=1, study_id=session.query(Study).one().id, content={}, reference=b"",
+                           signed_at=now(), signer_id=case.reader_id, sr_uid="1.2.1", sr_series_uid="1.2.2",
+                           pdf_uid="1.2.3", pdf_series_uid="1.2.4"))  # fmt: skip
+    others = send(web.world.make(**late), *(web.world.make(**one, PixelData=bytes([7] * 128)) for one in (late, uids)))
+    signed = next(row.sha256 for row in web.world.instances() if row.sop_uid == uids["SOPInstanceUID"])
+    named = next(one.id for one in web.world.troubles() if one.sop_uid == late["SOPInstanceUID"])
+    assert len(others) == 2
+    assert decide(web, people.coordinator(), named, "accept", all=True).json["decided"] == 1
+    carry()
+    assert signed in digests(web)
