@@ -205,8 +205,8 @@ def test_accepting_a_group_leaves_out_what_a_report_was_signed_on(web, people, s
         session.flush()
         session.add(CaseStudy(case_id=case.id, study_id=session.query(Study).one().id))
         session.add(Report(case_id=case.id, version=1, study_id=session.query(Study).one().id, content={},
-                           reference=b"", signed_at=now(), signer_id=case.reader_id, sr_uid="1.2.1", sr_series_uid="1.2.2",
-                           pdf_uid="1.2.3", pdf_series_uid="1.2.4"))  # fmt: skip
+                           reference=b"", signed_at=now(), signer_id=case.reader_id, sr_uid="1.2.1",
+                           sr_series_uid="1.2.2", pdf_uid="1.2.3", pdf_series_uid="1.2.4"))  # fmt: skip
     others = send(web.world.make(**late), *(web.world.make(**one, PixelData=bytes([7] * 128)) for one in (late, uids)))
     signed = next(row.sha256 for row in web.world.instances() if row.sop_uid == uids["SOPInstanceUID"])
     named = next(one.id for one in web.world.troubles() if one.sop_uid == late["SOPInstanceUID"])
