@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, func, select, true
+from sqlalchemy import BigInteger, ColumnElement, Select, cast, func, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from worklist.access import Viewer
@@ -142,7 +142,7 @@ def _senders(session: Session, studies: Sequence[Study]) -> dict[int, list[FromS
             Instance.study_id,
             Instance.sender,
             func.count(),
-            func.sum(Instance.size),
+            cast(func.sum(Instance.size), BigInteger),  # PostgreSQL's sum of these is a numeric
             func.min(Instance.received_at),
             func.max(Instance.received_at),
         )

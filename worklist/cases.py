@@ -19,11 +19,7 @@ from worklist.states import CaseState, Role
 EDITABLE_BY_REQUESTER = frozenset({CaseState.DRAFT, CaseState.AWAITING_IMAGES, CaseState.READY})
 OnTheirWay = Callable[[int], int]
 """How many images of this case have been received and are not in the archive yet."""
-CHECKING = "Your images are still being checked, this takes a moment. Send the request when they are shown in it."
-NO_IMAGES = (
-    "There is no image in this request yet. Add your images (a folder, a zip or a CD) and wait until they are shown in "
-    "the request; then send it."
-)
+NO_IMAGES = "There is no image in this request yet. Add your images (a folder, a zip or a CD), then send it."
 HELD = frozenset({CaseState.CLAIMED, CaseState.ON_HOLD})
 SETTLED = frozenset({CaseState.SIGNED, CaseState.DELIVERED, CaseState.CANCELLED})
 
@@ -93,10 +89,12 @@ def start(session: Session, who: Viewer, text: RequestText) -> Case:
 def submit(session: Session, case: Case, who: Viewer, on_their_way: OnTheirWay) -> None:
     """A patient hands the request in; it now waits for its images to be complete.
 
-    Raises NoImages while it has none of its own in the archive, besides NotAllowed and WrongState.
+    Raises NoImages while none of its own is in the archive or on its way there, besides NotAllowed and WrongState.
     """
-    if case.patient_id == who.person_id and case.state is CaseState.DRAFT and not _has_images(session, case):
-        raise lifecycle.NoImages(CHECKING if on_their_way(case.id) else NO_IMAGES)
+    if case.patient_id == who.person_id and case.state is CaseState.DRAFT:
+        is_coming = on_their_way(case.id) > 0  # asked first: what arrives in between is then among the images
+        if not is_coming and not _has_images(session, case):
+            raise lifecycle.NoImages(NO_IMAGES)
     lifecycle.submit(session, case, who)
 
 

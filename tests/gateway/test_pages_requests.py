@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from pydicom.uid import generate_uid
+from sqlalchemy import select
 
-from worklist.models import Case
+from worklist.models import Case, Trouble
 from worklist.states import CaseState
 
 pytestmark = [pytest.mark.peers, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
@@ -169,9 +170,25 @@ def test_a_request_without_an_image_is_not_handed_in(web: Any, make: Callable[..
 
     assert "Add your images" in refused()
     send(web, patient, case, "IM1", make())
-    assert "still being checked, this takes a moment" in refused()
-    web.world.carry()
     assert web.ask(patient, "POST", api).json["state"] == "AWAITING_IMAGES"
+
+
+def test_a_request_sent_while_its_images_were_checked_says_what_it_lacks(web: Any, make: Callable[..., bytes]) -> None:
+    """The request could once not be sent in the second or two in which the upload was being checked."""
+    patient, uid = web.people.patient(), generate_uid()
+    case, other = start(web, patient), start(web, patient)
+    send(web, patient, case, "IM1", make(StudyInstanceUID=uid))
+    web.world.carry()
+    send(web, patient, case, "IM2", make(StudyInstanceUID=uid, PatientID="P-2"))
+    web.world.carry()
+    with web.database.writing() as session:  # the one that was kept aside stands for the only image of another request
+        aside = session.scalars(select(Trouble)).one()
+        aside.origin = f"case:{other}"
+    page = f"/cases/{other}/images"
+    assert "and cannot be sent." in web.ask(patient, "GET", page).text
+    with web.database.writing() as session:
+        session.get_one(Case, other).state = CaseState.AWAITING_IMAGES
+    assert "a specialist sees it once you have added one." in web.ask(patient, "GET", page).text
 
 
 @pytest.mark.parametrize(
