@@ -1,6 +1,5 @@
 """Sealing an entry that lies in clear, in its place and under its name."""
 
-import hashlib
 from pathlib import Path
 
 from config.keys import KeyRing
@@ -16,7 +15,7 @@ def seal(path: Path, tmp: Path, ring: KeyRing) -> None:
     try:
         sealer = Sealer(made.descriptor, entry.subject_of(path.name), Room())
         sealer.write(dataset)
-        sealer.finish(entry.note_of(path.name, arrival, hashlib.sha256(dataset).hexdigest()), ring)
+        sealer.finish(entry.note_of(path.name, arrival), ring)
         made.finish(path)
     finally:
         made.drop()

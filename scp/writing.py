@@ -1,7 +1,6 @@
 """An object on its way into the inbox: sealed as it comes, in memory that does not grow with it."""
 
 import errno
-import hashlib
 import os
 import time
 from dataclasses import dataclass, field
@@ -44,7 +43,6 @@ class Writing:
         self._id = os.urandom(8).hex()
         self._file = Unfinished(place.tmp / self._id)
         self._sealer = Sealer(self._file.descriptor, entry.subject_of(self._id), self._room)
-        self._digest = hashlib.sha256()
         self._settled = 0
 
     def __enter__(self) -> "Writing":
@@ -64,7 +62,6 @@ class Writing:
         data = memoryview(piece).cast("B")
         try:
             self._allow(len(data))
-            self._digest.update(data)
             self._sealer.write(data)
             self._settle()
         except OSError:
@@ -77,7 +74,7 @@ class Writing:
         size = len(entry.part10_head(arrival)) + self.size
         key = f"{time.time_ns():020}-{size}-{self._id}"
         try:
-            self._sealer.finish(entry.note_of(key, arrival, self._digest.hexdigest()), self._place.ring)
+            self._sealer.finish(entry.note_of(key, arrival), self._place.ring)
             self._file.finish(self._place.new / key)
         except Explained as error:  # without a key that is safe on the disk nothing may be taken
             raise OSError(errno.ENOKEY, str(error)) from error
