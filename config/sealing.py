@@ -30,13 +30,13 @@ from config.sealed_head import (
     make_slot,
     open_slots,
 )
+from config.writeback import begin_writeback
 
 __all__ = ["CHUNK", "Buffer", "Damaged", "Room", "Sealed", "Sealer", "Subject", "write_all"]
 
 Buffer = bytes | bytearray | memoryview
 CHUNK_POWER = 17
 CHUNK = 1 << CHUNK_POWER  # 9.6 GB/s sealed, of 10.3 at 1 MiB and 6.0 at 16 KiB (one core); a frame costs few of them
-_ROOM_CHUNKS = 5  # a CT slice of 512 kB leaves by one system call
 _SEALED_CHUNK = CHUNK + TAG_BYTES
 _MIDDLE, _LAST, _NOTE = 0, 1, 2  # the last byte of a nonce
 _NOTE_START = struct.Struct("<H")
@@ -49,7 +49,7 @@ class Room:
     """Memory for one Sealer at a time: fresh memory costs more than sealing, so let another one have it afterwards."""
 
     plain: bytearray = field(default_factory=lambda: bytearray(CHUNK))
-    sealed: bytearray = field(default_factory=lambda: bytearray(_ROOM_CHUNKS * _SEALED_CHUNK))
+    sealed: bytearray = field(default_factory=lambda: bytearray(_SEALED_CHUNK))
 
 
 class Sealer:
@@ -61,7 +61,7 @@ class Sealer:
         self._cipher = cipher_of(self._data_key)
         self._bound = subject.bound()
         self._plain, self._sealed = memoryview(room.plain), memoryview(room.sealed)
-        self._filled = self._pending = self._number = 0
+        self._filled = self._number = 0
         self._at = HEAD_SIZE
         self.size = 0
 
@@ -71,10 +71,10 @@ class Sealer:
         self.size += len(data)
         while data:
             if self._filled == CHUNK:
-                self._seal(self._plain, _MIDDLE)
+                self._write(self._plain)
                 self._filled = 0
             if not self._filled and len(data) > CHUNK:
-                self._seal(data[:CHUNK], _MIDDLE)
+                self._write(data[:CHUNK])
                 data = data[CHUNK:]
                 continue
             taken = min(CHUNK - self._filled, len(data))
@@ -87,28 +87,27 @@ class Sealer:
 
         `note` (at most MOST_NOTE bytes) is read without the content. Raises OSError, KeysUnusable.
         """
-        self._seal(self._plain[: self._filled], _LAST)
-        head = self._head(note, ring)
+        last, head = self._seal(self._plain[: self._filled], _LAST), self._head(note, ring)
         if self._at == HEAD_SIZE:
-            write_all(self._descriptor, [head, self._sealed[: self._pending]], 0)
+            write_all(self._descriptor, [head, last], 0)
         else:
-            self._flush()
+            write_all(self._descriptor, [last], self._at)
             write_all(self._descriptor, [head], 0)
 
-    def _seal(self, content: memoryview, place: int) -> None:
-        if self._pending + _SEALED_CHUNK > len(self._sealed):
-            self._flush()
-        size = len(content) + TAG_BYTES
-        nonce = _nonce(self._data_key.prefix, self._number, place)
-        bound = self._bound + self._number.to_bytes(4, "little")
-        self._cipher.encrypt_into(nonce, content, bound, self._sealed[self._pending : self._pending + size])
-        self._pending += size
-        self._number += 1
+    def _write(self, content: memoryview) -> None:
+        """Write a chunk that is not the last. The disk begins with it, while its successors still come."""
+        chunk = self._seal(content, _MIDDLE)
+        write_all(self._descriptor, [chunk], self._at)
+        begin_writeback(self._descriptor, self._at, self._at + len(chunk))
+        self._at += len(chunk)
 
-    def _flush(self) -> None:
-        write_all(self._descriptor, [self._sealed[: self._pending]], self._at)
-        self._at += self._pending
-        self._pending = 0
+    def _seal(self, content: memoryview, place: int) -> memoryview:
+        """A chunk, sealed; valid until the next one."""
+        sealed = self._sealed[: len(content) + TAG_BYTES]
+        nonce = _nonce(self._data_key.prefix, self._number, place)
+        self._cipher.encrypt_into(nonce, content, self._bound + self._number.to_bytes(4, "little"), sealed)
+        self._number += 1
+        return sealed
 
     def _head(self, note: bytes, ring: KeyRing) -> bytes:
         if len(note) > MOST_NOTE:
