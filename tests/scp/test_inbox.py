@@ -18,8 +18,10 @@ import pydicom
 import pytest
 
 from config.key_file import file_ring
+from config.sealing import Room, Sealer
 from scp import plain_entry, resealing
 from scp.arrival import Arrival, Refusal
+from scp.entry import subject_of
 from scp.inbox import Damaged, Entry, Inbox, InboxTaken
 from scp.part10 import file_head
 
@@ -49,6 +51,17 @@ def test_an_object_comes_out_as_it_went_in_with_its_proofs(inbox, made):
     assert stored.sha256 == hashlib.sha256(dataset).hexdigest()
     assert stored.md5 == hashlib.md5(stored.part10).hexdigest()
     assert pydicom.dcmread(BytesIO(stored.part10)).SOPInstanceUID == "1.2.3"
+
+
+def test_an_entry_whose_note_has_the_digest_of_the_data_set_as_it_once_had_is_read(inbox, tmp_path):
+    ring, key = file_ring(tmp_path / "keys.json"), "00000001772366400000-300-00112233aabbccdd"
+    with (tmp_path / "inbox" / "new" / key).open("xb") as file:
+        sealer = Sealer(file.fileno(), subject_of(key), Room())
+        sealer.write(b"\x08\0\x16\0")
+        note = {"key": key, "sha256": hashlib.sha256(b"\x08\0\x16\0").hexdigest(), "arrival": ARRIVAL.fields()}
+        sealer.finish(json.dumps(note).encode(), ring)
+    (entry,) = inbox.waiting(10)
+    assert (entry.arrival, inbox.read(entry).sha256) == (ARRIVAL, note["sha256"])
 
 
 def test_the_same_data_set_gives_the_same_file_whoever_sent_it_and_whenever(inbox):
