@@ -1,6 +1,7 @@
 """Opening an association with a peer, and saying in two kinds of error why there is none."""
 
 import contextlib
+import queue
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from ssl import SSLCertVerificationError, SSLContext, SSLError
 
 from pynetdicom import AE, _config
 from pynetdicom.association import Association
-from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
+from pynetdicom.pdu_primitives import A_ASSOCIATE, SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AddressInformation
 
@@ -173,7 +174,7 @@ def _not_connected(ae: _Caller, endpoint: Endpoint) -> PeerUnavailable | None:
 
 
 def _why_not(association: Association, endpoint: Endpoint, calling: str) -> Exception:
-    answer = association.acceptor.primitive
+    answer = association.acceptor.primitive or _unread_answer(association)
     if answer is None:
         return PeerUnavailable(
             f"{endpoint} is connected, but does not answer as a DICOM application.", Failure.NOT_DICOM
@@ -184,3 +185,13 @@ def _why_not(association: Association, endpoint: Endpoint, calling: str) -> Exce
     said, kind = _REJECTIONS.get((answer.result_source or 0, answer.diagnostic or 0), unknown)
     words = f"{endpoint} {said}.".format(calling=calling, called=endpoint.ae_title)
     return PeerRefused(words, kind) if answer.result == _REJECTED_PERMANENT else PeerUnavailable(words, kind)
+
+
+def _unread_answer(association: Association) -> A_ASSOCIATE | None:
+    """Read the answer of a peer that hung up at once: pynetdicom takes that for never having been connected."""
+    with contextlib.suppress(queue.Empty):
+        while True:
+            answer = association.dul.to_user_queue.get(block=False)
+            if isinstance(answer, A_ASSOCIATE):
+                return answer
+    return None

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pydicom
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGBaseline8Bit
+from pynetdicom.acse import ACSE
 
 from scp.sender import Endpoint, PeerRefused, PeerUnavailable, Sender
 from scp.statuses import MEANINGS, Outcome, meaning_of
@@ -113,6 +114,19 @@ def test_a_peer_that_does_not_know_us_needs_a_person(tmp_path, made):
             SENDER.echo(endpoint)
         with pytest.raises(PeerRefused, match="is not called OTHER"):
             SENDER.echo(replace(endpoint, ae_title="OTHER", calling_ae_title="HOSPITAL"))
+
+
+def test_a_rejection_is_read_also_when_the_peer_hung_up_before_we_looked(pacs, made, monkeypatch):
+    """On a busy machine the thread that asks was late: it then said that this is no DICOM application."""
+    send_request = ACSE.send_request
+
+    def send_and_be_late(acse):
+        send_request(acse)
+        acse.dul.join(10)  # its transport thread ends when the connection is closed
+
+    monkeypatch.setattr(ACSE, "send_request", send_and_be_late)
+    with pacs.run("--refuse"), pytest.raises(PeerRefused, match="rejects the association"):
+        SENDER.echo(pacs.endpoint)
 
 
 @pytest.mark.parametrize("option", ["--abort-during", "--abort-after"])
