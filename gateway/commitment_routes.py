@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 
 import flask
@@ -10,38 +9,30 @@ from flask import Blueprint
 
 from config.database import Database
 from gateway.commitment_words import CommitmentLine, commitment_lines
-from worklist.access import Viewer
 from worklist.arrival_routes import wanted
+from worklist.asking import Ask, asking, guard
 from worklist.commitments import items_of
 from worklist.lifecycle import NotFound
 from worklist.models import CommitmentItem
-from worklist.routes import NotSignedIn
 
 Json = dict[str, object]
 
 
-def create_commitments_api(database: Database, viewer: Callable[[], Viewer | None]) -> Blueprint:
+def create_commitments_api(database: Database, viewer: Ask) -> Blueprint:
     """The blueprint: the transactions, and the instances of one."""
     api = Blueprint("commitments", __name__, url_prefix="/api/v1/commitments")
-
-    def signed_in() -> Viewer:
-        who = viewer()
-        if who is None:
-            raise NotSignedIn("Sign in, or send a bearer token.")
-        return who
+    guard(api, viewer)
 
     @api.get("")
     def listing() -> Json:
-        who = signed_in()
         with database.reading() as session:
-            lines = commitment_lines(session, who, wanted(flask.request.args).site_id)
+            lines = commitment_lines(session, asking(), wanted(flask.request.args).site_id)
             return {"commitments": [_line(each) for each in lines]}
 
     @api.get("/<int:commitment_id>")
     def one(commitment_id: int) -> Json:
-        who = signed_in()
         with database.reading() as session:
-            items = items_of(session, who, commitment_id)
+            items = items_of(session, asking(), commitment_id)
         if not items:
             raise NotFound("There is no such transaction.")
         return {"id": commitment_id, "instances": [_item(each) for each in items]}

@@ -12,8 +12,9 @@ from werkzeug.exceptions import HTTPException, TooManyRequests
 
 from orthanc.errors import ArchiveUnavailable, NotInArchive
 from sr_reports.errors import InvalidOpinion, Unreportable
+from worklist.asking import NotSignedIn
 from worklist.lifecycle import NoImages, NotAllowed, NotFound, WrongState
-from worklist.routes import Invalid, NotSignedIn
+from worklist.routes import Invalid
 from worklist.seen import Unseen
 
 log = structlog.get_logger()

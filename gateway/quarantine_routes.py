@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 
 import flask
@@ -10,9 +9,8 @@ from flask import Blueprint
 
 from gateway.quarantine import NotAtHand, Quarantine
 from worklist import troubles
-from worklist.access import Viewer
-from worklist.lifecycle import NotFound
-from worklist.routes import Invalid, NotSignedIn
+from worklist.asking import Ask, asking, guard
+from worklist.routes import Invalid
 from worklist.troubles import Decision, Group
 
 Json = dict[str, object]
@@ -20,30 +18,21 @@ MOST = 1000
 ACTS = {"accept": Decision.ACCEPTED, "reject": Decision.REJECTED}
 
 
-def create_quarantine_api(quarantine: Quarantine, viewer: Callable[[], Viewer | None]) -> Blueprint:
+def create_quarantine_api(quarantine: Quarantine, viewer: Ask) -> Blueprint:
     """The blueprint: what waits, one object with its differences, and the two decisions."""
     api = Blueprint("quarantine", __name__, url_prefix="/api/v1/quarantine")
     database = quarantine.database
-
-    def overseer() -> Viewer:
-        who = viewer()
-        if who is None:
-            raise NotSignedIn("Sign in, or send a bearer token.")
-        if not who.oversees:
-            raise NotFound("There is nothing here, or nothing that you may see.")
-        return who
+    guard(api, viewer, may=lambda who: who.oversees)
 
     @api.get("")
     def listing() -> Json:
-        overseer()
         with database.reading() as session:
             return {"kept_aside": [_group(each) for each in troubles.groups(session, MOST)]}
 
     @api.get("/<int:trouble_id>")
     def one(trouble_id: int) -> Json:
-        who = overseer()
         with database.reading() as session:
-            found = troubles.get(session, who, trouble_id)
+            found = troubles.get(session, asking(), trouble_id)
         known = {"id": found.id, "reason": found.reason, "decision": found.decision, "sop_uid": found.sop_uid}
         try:
             compared = quarantine.compare(found)
@@ -57,7 +46,7 @@ def create_quarantine_api(quarantine: Quarantine, viewer: Callable[[], Viewer | 
 
     @api.post("/<int:trouble_id>/<any('accept', 'reject'):name>")
     def act(trouble_id: int, name: str) -> Json:
-        who, (answer, all_like_it) = overseer(), _asked(name)
+        who, (answer, all_like_it) = asking(), _asked(name)
         with database.writing() as session:
             found = troubles.get(session, who, trouble_id)
             count = troubles.decide(session, who, found, ACTS[name], answer, all_like_it=all_like_it)

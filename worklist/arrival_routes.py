@@ -2,43 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 
 import flask
 from flask import Blueprint
 
 from config.database import Database
-from worklist.access import Viewer
 from worklist.arrivals import Arrivals, NotTaken, StudyArrival, Wanted, arrivals, instances_of
+from worklist.asking import Ask, asking, guard
 from worklist.lifecycle import NotFound
 from worklist.models import Instance
-from worklist.routes import Invalid, NotSignedIn
+from worklist.routes import Invalid
 
 Json = dict[str, object]
 
 
-def create_arrivals_api(database: Database, viewer: Callable[[], Viewer | None]) -> Blueprint:
+def create_arrivals_api(database: Database, viewer: Ask) -> Blueprint:
     """The blueprint: the studies that arrived, and the instances of one."""
     api = Blueprint("arrivals", __name__, url_prefix="/api/v1/arrivals")
-
-    def signed_in() -> Viewer:
-        who = viewer()
-        if who is None:
-            raise NotSignedIn("Sign in, or send a bearer token.")
-        return who
+    guard(api, viewer)
 
     @api.get("")
     def listing() -> Json:
-        who = signed_in()
         with database.reading() as session:
-            return as_json(arrivals(session, who, wanted(flask.request.args)))
+            return as_json(arrivals(session, asking(), wanted(flask.request.args)))
 
     @api.get("/<int:site_id>/<study_uid>")
     def one(site_id: int, study_uid: str) -> Json:
-        who = signed_in()
         with database.reading() as session:
-            rows = instances_of(session, who, site_id, study_uid)
+            rows = instances_of(session, asking(), site_id, study_uid)
             if not rows:
                 raise NotFound("Nothing of this study arrived.")
             return {"study_uid": study_uid, "instances": [_instance(each) for each in rows]}

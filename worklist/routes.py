@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from config.database import Database
 from worklist import cases, descriptions, lifecycle
 from worklist.access import Viewer
+from worklist.asking import Ask, asking, guard
 from worklist.cases import OnTheirWay, RequestText
 from worklist.models import Case
 from worklist.routing import Route
@@ -22,10 +23,6 @@ from worklist.subspecialties import Subspecialty
 
 Json = dict[str, Any]
 REPORT_FILES = {"report.dcm": ("sr", "application/dicom"), "report.pdf": ("pdf", "application/pdf")}
-
-
-class NotSignedIn(Exception):
-    """Nobody is signed in: sign in or send a bearer token."""
 
 
 class Invalid(Exception):
@@ -41,7 +38,7 @@ class Desk:
     """What the API needs from above: who asks, how an opinion is checked, how it is signed, what the rules say."""
 
     database: Database
-    viewer: Callable[[], Viewer | None]
+    viewer: Ask
     read_opinion: Callable[[Json], Json]
     sign: Callable[[Viewer, int, Seen], int]
     route: Route
@@ -51,18 +48,12 @@ class Desk:
 def create_api(desk: Desk) -> Blueprint:
     """The blueprint with every route below /api/v1/cases."""
     api = Blueprint("cases", __name__, url_prefix="/api/v1/cases")
+    guard(api, desk.viewer)
     _add_reading(api, desk)
     _add_acts(api, desk)
     _add_writing(api, desk)
     _add_report(api, desk)
     return api
-
-
-def _signed_in(desk: Desk) -> Viewer:
-    who = desk.viewer()
-    if who is None:
-        raise NotSignedIn("Sign in, or send a bearer token.")
-    return who
 
 
 def _body() -> Json:
@@ -106,7 +97,7 @@ def request_text(body: Json) -> RequestText:
 def _add_reading(api: Blueprint, desk: Desk) -> None:
     @api.get("")
     def listing() -> Json:
-        who = _signed_in(desk)
+        who = asking()
         states = [part for part in flask.request.args.get("state", "").split(",") if part]
         unknown = [state for state in states if state not in CaseState.__members__]
         if unknown:
@@ -117,14 +108,14 @@ def _add_reading(api: Blueprint, desk: Desk) -> None:
 
     @api.get("/<int:case_id>")
     def one(case_id: int) -> Json:
-        who = _signed_in(desk)
+        who = asking()
         with desk.database.reading() as session:
             return descriptions.whole(cases.get(session, who, case_id), who)
 
     @api.get("/<int:case_id>/deliveries")
     def deliveries(case_id: int) -> Json:
         with desk.database.reading() as session:
-            case = cases.get(session, _signed_in(desk), case_id)
+            case = cases.get(session, asking(), case_id)
             found = [each for report in case.reports for each in report.deliveries]
             return {"deliveries": [descriptions.delivery(each) for each in found]}
 
@@ -162,7 +153,7 @@ ACTS: dict[str, Act] = {
 def _add_acts(api: Blueprint, desk: Desk) -> None:
     @api.post(f"/<int:case_id>/<any({', '.join(ACTS)}):name>")
     def act(case_id: int, name: str) -> Json:
-        who, body = _signed_in(desk), _body()
+        who, body = asking(), _body()
         with desk.database.writing() as session:
             find = cases.get_to_claim if name == "claim" else cases.get
             case = find(session, who, case_id)
@@ -173,13 +164,13 @@ def _add_acts(api: Blueprint, desk: Desk) -> None:
 def _add_writing(api: Blueprint, desk: Desk) -> None:
     @api.post("")
     def start() -> tuple[Json, int]:
-        who, text = _signed_in(desk), request_text(_body())
+        who, text = asking(), request_text(_body())
         with desk.database.writing() as session:
             return descriptions.whole(cases.start(session, who, text), who), 201
 
     @api.put("/<int:case_id>/request")
     def change_request(case_id: int) -> Json:
-        who, text = _signed_in(desk), request_text(_body())
+        who, text = asking(), request_text(_body())
         with desk.database.writing() as session:
             case = cases.get(session, who, case_id)
             cases.change_request(session, case, who, text, desk.route)
@@ -187,7 +178,7 @@ def _add_writing(api: Blueprint, desk: Desk) -> None:
 
     @api.put("/<int:case_id>/opinion")
     def save_opinion(case_id: int) -> Json:
-        who, opinion = _signed_in(desk), desk.read_opinion(_body())
+        who, opinion = asking(), desk.read_opinion(_body())
         with desk.database.writing() as session:
             case = cases.get(session, who, case_id)
             saved_at = cases.save_draft(session, case, who, opinion)
@@ -195,7 +186,7 @@ def _add_writing(api: Blueprint, desk: Desk) -> None:
 
     @api.post("/<int:case_id>/sign")
     def sign(case_id: int) -> Json:
-        who, seen = _signed_in(desk), _seen(_body())
+        who, seen = asking(), _seen(_body())
         desk.sign(who, case_id, seen)
         with desk.database.reading() as session:
             return descriptions.whole(cases.get(session, who, case_id), who)
@@ -206,7 +197,7 @@ def _add_report(api: Blueprint, desk: Desk) -> None:
     def report_file(case_id: int, name: str) -> flask.Response:
         kind, media_type = REPORT_FILES[name]
         with desk.database.reading() as session:
-            case = cases.get(session, _signed_in(desk), case_id)
+            case = cases.get(session, asking(), case_id)
             published = [report for report in case.reports if report.published_at]
             if not published:
                 raise lifecycle.NotFound(f"Case {case_id} has no finished report yet.")
