@@ -22,9 +22,23 @@ REFUSALS = {
     "ADDRESS": "this AE title came from an address that is not its site's: add the address, or find out who that is",
     "CERTIFICATE": "it showed none of the certificates bound to its site: send by TLS with one of them",
     "FULL": "too many associations at once: raise dicom.max_associations, or let the sender open fewer",
+    "TLS_HERE": "it speaks TLS to the port without TLS: enter our port for TLS in the sender's settings",
+    "NOT_DICOM": "what it sent is not DICOM: a scanner of the network, or a sender with a wrong port",
+    "REQUEST": "its association request was cut off, too long, or not as DICOM has it",
+    "TLS_EXPIRED": "its certificate has ended, or a clock is wrong: have the sender's certificate renewed",
+    "TLS_REVOKED": "its certificate is revoked by our list (dicom.tls.crl): find out who still uses it",
+    "TLS_UNKNOWN": "its certificate is of no authority that we know: add that to dicom.tls.ca, or find out who that is",
+    "TLS_MISSING": "it showed no certificate: enter one in the sender's settings",
+    "TLS_CERTIFICATE": "its certificate cannot be used to sign in here: have it issued for TLS clients",
+    "TLS_OURS": "it did not take our certificate: enter our authority in the sender's settings",
+    "TLS_WEAK": "it offers no encryption that is safe enough: TLS 1.2 or later with ECDHE and AES-GCM is needed",
+    "TLS_PLAIN": "it speaks no TLS to the port for TLS: switch TLS on in the sender, or enter our other port",
+    "TLS_SLOW": "it did not finish its handshake in time: look at the network, or find out who that is",
+    "TLS_ENDED": "it ended the connection during the handshake of TLS: its own log says why",
     "OTHERS": "very many different names or addresses were refused that day: somebody may be trying names",
 }
-"""Why an association was not opened (names of `scp.negotiation.Rejection`), and what to change."""
+"""Why an association was not opened (names of `scp.negotiation.Rejection` and `scp.handshake.Unheard`), and what to
+change."""
 
 
 class BadPeer(Explained):

@@ -47,6 +47,8 @@ class BoundedSocket(ClosingSocket):
         self._input = Incoming(client_socket, limits.pdu_bytes)
         self._stream: Stream | None = None
         self._handed_on: deque[bytes] = deque()
+        self.opening = b""
+        """The first bytes that the peer sent."""
         self._request_until = time.monotonic() + limits.request_seconds
         self._pdu_until = 0.0
         self._wake = make_patient(assoc)
@@ -86,7 +88,9 @@ class BoundedSocket(ClosingSocket):
         while len(self._input) < nr_bytes and not self._input.is_closed:
             if not self._input.fill() and not self._input.is_closed:
                 self._wait_until(until, select.POLLIN)
-        return self._input.take(nr_bytes)
+        taken = self._input.take(nr_bytes)
+        self.opening = self.opening or bytes(taken)
+        return taken
 
     def send(self, bytestream: bytes) -> None:
         """Send everything, or tell the state machine that the connection is lost (Evt17)."""

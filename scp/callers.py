@@ -27,7 +27,7 @@ _Key = tuple[str, str, str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class TurnedAway:
-    """Associations that were not opened on one day: who asked, from where, and why not (a name of `Rejection`)."""
+    """Connections that were refused on one day: who asked, from where, and why not (of `Rejection` or `Unheard`)."""
 
     key: str
     calling: str

@@ -15,6 +15,7 @@ class Count(StrEnum):
     REJECTED_CALLING = "rejected_calling_ae"
     REJECTED_CALLED = "rejected_called_ae"
     REJECTED_FULL = "rejected_full"
+    UNHEARD = "ended_before_any_request"
     ECHOES = "echoes"
     INSTANCES = "instances"
     BYTES = "bytes"

@@ -2,10 +2,10 @@
 
 import errno
 import hashlib
-import select
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from socketserver import TCPServer
 from typing import Final, cast
@@ -16,6 +16,7 @@ from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.association import Association
 
 from scp.bounded import BoundedSocket
+from scp.handshake import shake_hands, why_not_secure, why_nothing_was_asked, wrapped
 from scp.limits import Limits
 from scp.lobby import Caller, Lobby
 from scp.storing import Door
@@ -29,6 +30,8 @@ _FULL_PAUSE: Final = 0.05
 _END_SECONDS: Final = 5.0
 
 Bound = tuple[evt.EventType, evt._HandlerBase]
+TurnAway = Callable[[str, str], object]
+"""Takes down, from which address and why, that a connection ended without an association request that can be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,11 @@ class BoundedAssociation(Association):
         finally:
             self.dul.kill_dul()
             self.dul.join(_END_SECONDS)
-            cast(BoundedServer, self._server).lobby.leave(_caller(self))
-            cast(BoundedSocket, self.dul.socket).finish()
+            server, connection = cast(BoundedServer, self._server), cast(BoundedSocket, self.dul.socket)
+            server.lobby.leave(_caller(self))
+            connection.finish()
+            if self.requestor.primitive is None and connection.opening:
+                server.turn_away(_caller(self)[0], why_nothing_was_asked(connection.opening))
 
     def close(self) -> None:
         """Abort it from another thread, or end the connection if it is no association yet; do not wait for that."""
@@ -96,10 +102,11 @@ class BoundedServer(transport.ThreadedAssociationServer):
     limits: Limits
     lobby: Lobby
     door: Door
+    turn_away: TurnAway
 
-    def guard(self, limits: Limits, door: Door) -> None:
-        """Set the bounds, and where objects go."""
-        self.limits, self.lobby, self.door = limits, Lobby(limits), door
+    def guard(self, limits: Limits, door: Door, turn_away: TurnAway) -> None:
+        """Set the bounds, where objects go, and who is told of those that never said who they are."""
+        self.limits, self.lobby, self.door, self.turn_away = limits, Lobby(limits), door, turn_away
 
     @property
     def bound_handlers(self) -> list[Bound]:
@@ -149,35 +156,21 @@ class BoundedServer(transport.ThreadedAssociationServer):
         caller, connection = cast(Caller, client_address), cast(socket.socket, request)
         try:
             if self.ssl_context is not None:
-                connection = secured = _wrapped(connection, self.ssl_context)
+                connection = secured = wrapped(connection, self.ssl_context)
                 self.lobby.exchange(caller[:2], secured)
-                _shake_hands(secured, self.limits.request_seconds)
+                self._shake_hands(secured, caller[0])
             self.finish_request(connection, caller)
         except (OSError, RuntimeError) as error:  # ssl.SSLError is an OSError; no thread could be started
             log.warning("a connection failed before its association", address=caller[0], why=str(error))
             self.lobby.leave(caller[:2])
             self.shutdown_request(connection)
 
-
-def _wrapped(connection: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
-    return context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
-
-
-def _shake_hands(connection: ssl.SSLSocket, seconds: float) -> None:
-    """Do the handshake of TLS; raise OSError when it fails or takes too long in all."""
-    connection.setblocking(False)
-    poll, until = select.poll(), time.monotonic() + seconds
-    while True:
+    def _shake_hands(self, connection: ssl.SSLSocket, address: str) -> None:
         try:
-            return connection.do_handshake()
-        except ssl.SSLWantReadError:
-            poll.register(connection, select.POLLIN)
-        except ssl.SSLWantWriteError:
-            poll.register(connection, select.POLLOUT)
-        left = until - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the TLS handshake takes too long")
-        poll.poll(left * 1000)
+            shake_hands(connection, self.limits.request_seconds)
+        except OSError as error:
+            self.turn_away(address, why_not_secure(error))
+            raise
 
 
 def _tls_peer(connection: socket.socket) -> TlsPeer | None:

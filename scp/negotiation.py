@@ -123,8 +123,7 @@ def on_requested(event: Event, policy: Policy) -> None:
     request = Request.of(assoc)
     judged = policy.judge(request, others)
     if isinstance(judged, Rejection):
-        _note(policy, request, judged)
-        reject(assoc, judged)
+        turn_away(policy, assoc, judged)
         return
     policy.counters.add(Count.ASSOCIATIONS)
     offered = cast(A_ASSOCIATE, assoc.requestor.primitive).presentation_context_definition_list
@@ -153,7 +152,9 @@ def on_accepted(event: Event, policy: Policy) -> None:
     )
 
 
-def _note(policy: Policy, request: Request, rejection: Rejection) -> None:
+def turn_away(policy: Policy, assoc: Association, rejection: Rejection) -> None:
+    """Take down that an association is not opened; answer with A-ASSOCIATE-RJ, and wait until that is out."""
+    request = Request.of(assoc)
     policy.counters.add(rejection.value[3])
     policy.callers.turned_away(request.calling, request.called, request.address, rejection.name)
     log.warning(
@@ -163,12 +164,7 @@ def _note(policy: Policy, request: Request, rejection: Rejection) -> None:
         called=request.called,
         address=request.address,
     )
-
-
-def reject(assoc: Association, rejection: Rejection) -> None:
-    """Answer with A-ASSOCIATE-RJ and wait until it is out."""
-    result, source, diagnostic = rejection.value[:3]
-    assoc.acse.send_reject(result, source, diagnostic)
+    assoc.acse.send_reject(*rejection.value[:3])
     assoc.kill()
 
 

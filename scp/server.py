@@ -30,7 +30,7 @@ from scp.negotiation import (
     on_accepted,
     on_common_extended,
     on_requested,
-    reject,
+    turn_away,
 )
 from scp.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from scp.peers import PeerBook
@@ -106,6 +106,10 @@ class Receiver:
         _close(live)
         self.save_counters()
 
+    def _turn_away(self, address: str, why: str) -> None:
+        self._counters.add(Count.UNHEARD)
+        self._callers.turned_away("", "", address, why)
+
     def _live(self) -> list[BoundedAssociation]:
         found = [association for server in self._servers for association in server.active_associations]
         return cast(list[BoundedAssociation], found)
@@ -125,7 +129,7 @@ class Receiver:
             request_handler=BoundedHandler,
         )
         server = cast(BoundedServer, made)
-        server.guard(self._settings.limits, self._door)
+        server.guard(self._settings.limits, self._door, self._turn_away)
         self._ae._servers.append(cast(ThreadedAssociationServer, server))
         return server
 
@@ -176,9 +180,7 @@ def _on_requested(event: Event, policy: Policy, limits: Limits) -> None:
     )
     if here < limits.associations_per_address:
         return on_requested(event, policy)
-    policy.counters.add(Count.REJECTED_FULL)
-    log.warning("association rejected", why="one address has too many", address=assoc.requestor.address)
-    return reject(assoc, Rejection.FULL)
+    return turn_away(policy, assoc, Rejection.FULL)
 
 
 def _close(associations: Iterable[BoundedAssociation]) -> None:

@@ -12,10 +12,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
@@ -229,8 +236,12 @@ class RawPeer:
             self.connection = tls.wrap_socket(self.connection, server_hostname="localhost")
         self.connection.settimeout(15)
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.connection.sendall(association_request(contexts, longest_pdu))
-        self.accepted = self.pdu()
+        try:
+            self.connection.sendall(association_request(contexts, longest_pdu))
+            self.accepted = self.pdu()
+        except OSError:
+            self.connection.close()
+            raise
 
     def __enter__(self) -> "RawPeer":
         return self
@@ -321,6 +332,60 @@ def command_set(**elements: int | str) -> bytes:
 def store_command(**changes: int | str | None) -> bytes:
     usual = {"c_0002": CT, "c_0100": 1, "c_0110": 7, "c_0700": 0, "c_0800": 1, "c_1000": "1.2.3"} | changes
     return command_set(**{name: value for name, value in usual.items() if value is not None})
+
+
+# --- certificates -------------------------------------------------------------------------------------------------
+
+
+def make_certificate(folder, name, issuer=None, days=2, ca=False):
+    """A certificate of `name` by `issuer` (its own without); its files."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    by, by_key = issuer or (subject, key)
+    moment = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder().subject_name(subject).issuer_name(by).public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(moment - timedelta(days=9)).not_valid_after(moment + timedelta(days=days))
+        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(by_key, SHA256())
+    )  # fmt: skip
+    (folder / f"{name}.pem").write_bytes(made.public_bytes(Encoding.PEM))
+    (folder / f"{name}.key").write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )  # fmt: skip
+    return made, (subject, key)
+
+
+@pytest.fixture(scope="session")
+def certify():
+    """`certify(folder, "name", issuer, days=-1)` makes name.pem and name.key; it returns both and the issuer to be."""
+    return make_certificate
+
+
+@pytest.fixture
+def authority(tmp_path):
+    """An issuer for `certify`, whose certificate is ca.pem."""
+    return make_certificate(tmp_path, "ca", ca=True)[1]
+
+
+@pytest.fixture
+def pki(tmp_path, authority):
+    """A folder with ca.pem, ours, theirs and crl.pem, which revokes theirs."""
+    for name in ("ours", "theirs"):
+        make_certificate(tmp_path, name, authority)
+    revoked = x509.load_pem_x509_certificate((tmp_path / "theirs.pem").read_bytes())
+    moment = datetime.now(UTC)
+    listed = (
+        x509.RevokedCertificateBuilder().serial_number(revoked.serial_number).revocation_date(moment).build()
+    )  # fmt: skip
+    crl = (
+        x509.CertificateRevocationListBuilder().issuer_name(authority[0]).last_update(moment - timedelta(hours=1))
+        .next_update(moment + timedelta(days=1)).add_revoked_certificate(listed).sign(authority[1], SHA256())
+    )  # fmt: skip
+    (tmp_path / "crl.pem").write_bytes(crl.public_bytes(Encoding.PEM))
+    return tmp_path
 
 
 @pytest.fixture

@@ -4,16 +4,9 @@ import json
 import socket
 import ssl
 import threading
-from datetime import UTC, datetime, timedelta
 from io import BytesIO
-from ipaddress import ip_address
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 from pydicom import dcmread
 from pydicom.uid import UID
 from pynetdicom import AE
@@ -132,45 +125,6 @@ def test_whoever_tries_many_names_fills_no_disk_and_nothing_counts_twice_after_a
 # --- TLS ------------------------------------------------------------------------------------------------------------
 
 
-def certify(folder, name, issuer=None, days=2, ca=False):
-    """A certificate of `name` by `issuer` (its own without); its files."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    by, by_key = issuer or (subject, key)
-    moment = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder().subject_name(subject).issuer_name(by).public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(moment - timedelta(days=9)).not_valid_after(moment + timedelta(days=days))
-        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .sign(by_key, SHA256())
-    )  # fmt: skip
-    (folder / f"{name}.pem").write_bytes(made.public_bytes(Encoding.PEM))
-    (folder / f"{name}.key").write_bytes(
-        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    )  # fmt: skip
-    return made, (subject, key)
-
-
-@pytest.fixture
-def pki(tmp_path):
-    _, authority = certify(tmp_path, "ca", ca=True)
-    for name in ("ours", "theirs"):
-        certify(tmp_path, name, authority)
-    revoked = x509.load_pem_x509_certificate((tmp_path / "theirs.pem").read_bytes())
-    moment = datetime.now(UTC)
-    listed = (
-        x509.RevokedCertificateBuilder().serial_number(revoked.serial_number).revocation_date(moment).build()
-    )  # fmt: skip
-    crl = (
-        x509.CertificateRevocationListBuilder().issuer_name(authority[0]).last_update(moment - timedelta(hours=1))
-        .next_update(moment + timedelta(days=1)).add_revoked_certificate(listed).sign(authority[1], SHA256())
-    )  # fmt: skip
-    (tmp_path / "crl.pem").write_bytes(crl.public_bytes(Encoding.PEM))
-    return tmp_path
-
-
 def files(pki, name="ours", **more):
     return TlsFiles(pki / f"{name}.pem", pki / f"{more.get('key', name)}.key", pki / "ca.pem", more.get("crl"))
 
@@ -215,7 +169,7 @@ def test_no_certificate_a_revoked_one_old_versions_and_weak_ciphers_end_in_the_h
         assert cipher["protocol"] == "TLSv1.3" or cipher["name"].startswith("ECDHE")
 
 
-def test_wrong_files_are_one_sentence(pki):
+def test_wrong_files_are_one_sentence(pki, certify):
     certify(pki, "old", days=-1)
     for how, said in (
         (files(pki, "missing"), "cannot be read"),
