@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -28,6 +28,8 @@ QUIET_WORKER = timedelta(seconds=15)
 LEAST_FREE = 1 << 30
 LONG_WAIT = timedelta(minutes=30)
 INGEST = "worker: ingest"
+ASKING_THE_ARCHIVE = frozenset({INGEST, "worker: publish", "worker: commit"})
+"""Loops whose steps wait for the archive: while it hangs they are late, and receiving goes on."""
 PATIENCE = 3.0  # seconds for all parts together: whoever asks is never kept longer
 
 # What is said of a part that fails; why it does is in the log, for /health is open to all.
@@ -130,24 +132,27 @@ class Health:
         return "answered a query"
 
     def _worker(self) -> str:
-        with self.database.reading() as session:
-            pulses = session.scalars(select(Pulse).where(Pulse.part.startswith("worker: "))).all()
-        late = [pulse.part for pulse in pulses if now() - pulse.at > QUIET_WORKER]
+        pulses = self._pulses()
         failing = [pulse.part for pulse in pulses if not pulse.ok]
-        if not pulses or late:
-            raise NotWell("No sign of life from " + (", ".join(late) or "any worker") + "; see the log.")
+        if not pulses:
+            raise NotWell("No sign of life from any worker; see the log.")
+        _require_life([pulse for pulse in pulses if pulse.part not in ASKING_THE_ARCHIVE])
         return "working" if not failing else "working, with trouble: " + "; ".join(failing)
 
     def _ingest(self) -> str:
         """What was received goes on into the archive: its last steps worked, and nothing has waited for too long."""
-        with self.database.reading() as session:
-            pulse = session.get(Pulse, INGEST)
-        if pulse is not None and not pulse.ok:
+        pulses = [pulse for pulse in self._pulses() if pulse.part in ASKING_THE_ARCHIVE]
+        _require_life(pulses)
+        if any(pulse.part == INGEST and not pulse.ok for pulse in pulses):
             raise NotWell("What was received is not carried on; see Oversight and the log of the worker.")
         oldest = self.inbox.backlog().oldest_at
         if oldest is not None and now() - oldest > LONG_WAIT:
             raise NotWell(f"Something has waited for the archive since {oldest:%d %B %H:%M} UTC; see Oversight.")
         return "carried on as it comes"
+
+    def _pulses(self) -> Sequence[Pulse]:
+        with self.database.reading() as session:
+            return session.scalars(select(Pulse).where(Pulse.part.startswith("worker: "))).all()
 
     def _kept(self) -> str:
         """Every entry of the inbox can be read."""
@@ -161,6 +166,12 @@ class Health:
     def _archive(self) -> str:
         info = self.archive.probe()
         return f"Orthanc {info.version} answered"
+
+
+def _require_life(pulses: Sequence[Pulse]) -> None:
+    late = [pulse.part for pulse in pulses if now() - pulse.at > QUIET_WORKER]
+    if late:
+        raise NotWell(f"No sign of life from {', '.join(late)}; see the log.")
 
 
 def _blaming_the_archive(checks: tuple[Check, ...]) -> tuple[Check, ...]:

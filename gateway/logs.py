@@ -8,9 +8,16 @@ from __future__ import annotations
 import json
 import logging
 import os
+import traceback
+from datetime import UTC, datetime
+from pathlib import PurePath
 from threading import Lock
 
 import structlog
+
+OF_PEERS = ("pynetdicom", "pydicom")
+"""Libraries whose errors are what somebody outside sent: of these the place is enough, a traceback of each is not."""
+MOST_CHARACTERS = 500
 
 
 class SurvivingLogger:
@@ -41,11 +48,40 @@ class SurvivingLogger:
         return True
 
 
+class Told(logging.Handler):
+    """Lines of libraries in the form of ours: what a stranger sent is never raw in them, nor longer than a line."""
+
+    def __init__(self, out: SurvivingLogger) -> None:
+        super().__init__()
+        self._out = out
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        try:
+            said = record.getMessage()
+        except (TypeError, ValueError, KeyError):
+            said = str(record.msg)
+        line = {"event": said[:MOST_CHARACTERS], "logger": record.name, "level": record.levelname.lower()}
+        at = datetime.fromtimestamp(record.created, UTC).isoformat()
+        self._out.msg(json.dumps(line | _exception(record) | {"timestamp": at}))
+
+
+def _exception(record: logging.LogRecord) -> dict[str, str]:
+    kind, error, trace = record.exc_info or (None, None, None)
+    if kind is None:
+        return {}
+    if record.name.partition(".")[0] not in OF_PEERS:
+        return {"exception": "".join(traceback.format_exception(kind, error, trace))}
+    last = traceback.extract_tb(trace)[-1:]
+    return {"error": kind.__name__, "at": "".join(f"{PurePath(each.filename).name}:{each.lineno}" for each in last)}
+
+
 def write_structured_logs() -> None:
     """Let structlog write JSON lines to this process's standard output, which its parent keeps in a file."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
-    logging.raiseExceptions = False  # what the standard library cannot write is dropped without a word
     logger = SurvivingLogger(1)
+    logging.basicConfig(level=logging.WARNING, handlers=[Told(logger)], force=True)
+    logging.captureWarnings(True)  # a UID that pydicom does not like would stand raw on stderr
+    logging.raiseExceptions = False  # what the standard library cannot write is dropped without a word
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
