@@ -28,7 +28,7 @@ QUIET_WORKER = timedelta(seconds=15)
 LEAST_FREE = 1 << 30
 LONG_WAIT = timedelta(minutes=30)
 INGEST = "worker: ingest"
-ASKING_THE_ARCHIVE = frozenset({INGEST, "worker: publish", "worker: commit"})
+ASKING_THE_ARCHIVE = frozenset({INGEST, "worker: publish", "worker: keep", "worker: commit"})
 """Loops whose steps wait for the archive: while it hangs they are late, and receiving goes on."""
 PATIENCE = 3.0  # seconds for all parts together: whoever asks is never kept longer
 

@@ -16,6 +16,7 @@ from gateway.due import Due
 from gateway.expecting import Expecting
 from gateway.grace import Grace
 from gateway.ingest import Ingest
+from gateway.keeping import Keeping
 from gateway.loops import Loop, run_loops
 from gateway.parts import Parts, build_parts
 from gateway.publishing import Publishing
@@ -55,6 +56,7 @@ def _loops(parts: Parts) -> Sequence[Loop]:
     reports = Due(database, Report, ReportState.SIGNED, *pauses)
     deliveries = Due(database, Delivery, DeliveryState.PENDING, *pauses, one_for_each_peer=True)
     publishing = Publishing(database, parts.archive, parts.cache, reports)
+    keeping = Keeping(database, parts.archive, parts.settings.archive.grace_seconds)
     delivering = Delivering(database, parts.sender, deliveries)
     quarantine = Quarantine(database, parts.inbox, parts.cache, parts.decoder, parts.folders.quarantine)
     completeness = Completeness(database, parts.cache)
@@ -69,6 +71,7 @@ def _loops(parts: Parts) -> Sequence[Loop]:
         Loop("expect", expecting.step, 0.5),
         Loop("look", completeness.step, 0.5),
         Loop("publish", publishing.step, 0.2),
+        Loop("keep", keeping.step, 5.0),
         Loop("deliver", delivering.step, 0.2),
         *(Loop(f"deliver {number}", delivering.step, 0.2) for number in range(2, AT_ONCE + 1)),
         Loop("commit", committing.step, 0.3),

@@ -17,7 +17,7 @@ from orthanc_api_client import OrthancApiClient
 from orthanc_api_client.api_client import SystemStatistics
 from orthanc_api_client.exceptions import OrthancApiException
 
-from orthanc.errors import ArchiveConflict, ArchiveRefused, ArchiveUnavailable, NotInArchive
+from orthanc.errors import ArchiveConflict, ArchiveRefused, ArchiveUnavailable, GoneFromDisk, NotInArchive
 from orthanc.place import Place, place_of, variants
 from orthanc.wire import Wire
 
@@ -54,16 +54,32 @@ class Archive:
     def store(self, part10: bytes, md5: str) -> str:
         """Store one file; return its archive ID after reading back that the archive holds exactly these bytes.
 
-        A file that is there already is a success. Other content under its identifiers stays as it is, and this one is
-        kept beside it, under an ID of the form "instance/number".
+        A file that is there already, whole on the archive's disk, is a success; a damaged one is replaced. Other
+        content under its identifiers stays as it is, and this one is kept beside it, with an ID "instance/number".
         """
-        instance = _stored_id(self._wire.read("POST", "/instances", body=part10))
-        if self.md5(instance) == md5:
-            return instance
-        return self._store_beside(instance, part10, md5)
+        instance, is_new = self._post(part10)
+        is_there = self.md5(instance) == md5
+        if is_there and not is_new and not self.verify(instance):
+            is_there = self._replace(instance, part10, md5)
+        return instance if is_there else self._store_beside(instance, part10, md5)
+
+    def _replace(self, instance: str, part10: bytes, md5: str) -> bool:
+        """Store it in place of a damaged file; False if other contents would go with that."""
+        try:
+            self.delete(instance)
+        except ArchiveConflict:
+            return False
+        self._post(part10)
+        return self.md5(instance) == md5
+
+    def _post(self, part10: bytes) -> tuple[str, bool]:
+        """Have it stored; return its ID, and whether it is new there."""
+        return _stored(self._wire.read("POST", "/instances", body=part10))
 
     def _store_beside(self, instance: str, part10: bytes, md5: str) -> str:
         for place in variants(instance, md5):
+            if self._md5_at(place) == md5 and not self.verify(str(place)):
+                self.delete(str(place))
             if self._md5_at(place) is None:
                 self._attach(place, part10)
             if self._md5_at(place) == md5:
@@ -90,12 +106,12 @@ class Archive:
             return hashlib.md5(self.fetch(archive_id), usedforsecurity=False).hexdigest()
 
     def verify(self, archive_id: str) -> bool:
-        """Have the archive read the file from its disk again: does it still fit its digest?"""
+        """Have the archive read the file from its disk again: is it there, and does it still fit its digest?"""
         try:
             self._wire.read("POST", f"{place_of(archive_id).path}/verify-md5")
         except NotInArchive:
-            raise
-        except ArchiveRefused:
+            self.fetch(archive_id)  # an Orthanc that keeps no digests; its file can be read, if there is one
+        except (ArchiveRefused, GoneFromDisk):
             return False
         return True
 
@@ -163,15 +179,15 @@ class Archive:
         return said
 
 
-def _stored_id(answer: bytes) -> str:
-    """Read the ID out of the answer to POST /instances; a 200 that names none stored nothing."""
+def _stored(answer: bytes) -> tuple[str, bool]:
+    """Read out of the answer to POST /instances the ID, and whether it is new; a 200 that names none stored nothing."""
     try:
         said = orjson.loads(answer)
     except orjson.JSONDecodeError:
         said = None
     if not isinstance(said, dict) or said.get("Status") not in {"Success", "AlreadyStored"}:
         raise ArchiveUnavailable("The archive said yes but named no stored instance.")
-    return place_of(str(said.get("ID", ""))).instance
+    return place_of(str(said.get("ID", ""))).instance, said["Status"] == "Success"
 
 
 def _translated(ask: Callable[[], Any]) -> Any:

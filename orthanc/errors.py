@@ -11,6 +11,10 @@ class ArchiveUnavailable(ArchiveError):  # noqa: N818 - says what to do
     """Try again later: the archive is down, slow, full, or does not know us."""
 
 
+class GoneFromDisk(ArchiveUnavailable):
+    """Try again later, perhaps: the archive knows the file, but its disk has it not, or not now."""
+
+
 class ArchiveRefused(ArchiveError):  # noqa: N818 - says what to do
     """Never again with these bytes: the archive will not take or give them."""
 

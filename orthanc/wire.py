@@ -12,7 +12,14 @@ import orjson
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout, connection_from_url, make_headers
 from urllib3.exceptions import HTTPError
 
-from orthanc.errors import ArchiveConflict, ArchiveError, ArchiveRefused, ArchiveUnavailable, NotInArchive
+from orthanc.errors import (
+    ArchiveConflict,
+    ArchiveError,
+    ArchiveRefused,
+    ArchiveUnavailable,
+    GoneFromDisk,
+    NotInArchive,
+)
 
 CHUNK: Final = 256 * 1024
 CONNECT_SECONDS: Final = 5.0
@@ -30,6 +37,9 @@ REFUSALS: dict[int, type[ArchiveRefused]] = {
     415: ArchiveRefused,
     422: ArchiveRefused,
 }
+
+NO_SUCH_FILE: Final = frozenset({7, 2006})
+"""Orthanc's own codes for a file that its index names and its disk has not (`Orthanc --errors`)."""
 
 
 class Wire:
@@ -117,8 +127,9 @@ def _pieces(response: BaseHTTPResponse) -> Iterator[bytes]:
 def _as_error(status: int, said: bytes) -> ArchiveError:
     """Translate a status; Orthanc's own words go along, for the person who decides."""
     try:
-        words = str(orjson.loads(said).get("Message", ""))
+        told = orjson.loads(said)
+        words, code = str(told.get("Message", "")), told.get("OrthancStatus")
     except (orjson.JSONDecodeError, AttributeError):
-        words = ""
-    kind = REFUSALS.get(status, ArchiveUnavailable)
+        words, code = "", None
+    kind: type[ArchiveError] = REFUSALS.get(status, GoneFromDisk if code in NO_SUCH_FILE else ArchiveUnavailable)
     return kind(f"The archive answered {status}{': ' + words if words else ''}.")

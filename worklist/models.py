@@ -417,6 +417,7 @@ class Report(Base):
     lease_until: Mapped[datetime | None]
     last_error: Mapped[str] = mapped_column(Text, default="")
     published_at: Mapped[datetime | None]
+    asked_again_at: Mapped[datetime | None]  # the archive, its grace over, was asked whether it still has it
     case: Mapped[Case] = relationship(back_populates="reports")
     study: Mapped[Study] = relationship()
     signer: Mapped[Person] = relationship()

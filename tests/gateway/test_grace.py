@@ -86,6 +86,39 @@ def test_what_the_archive_lost_in_its_grace_is_stored_again_and_not_let_go(world
     assert dataset_of(world.archive.fetch(world.instances()[0].archive_id)) == dataset_of(image)
 
 
+def empty(archive_server, part10: bytes) -> None:
+    """As after a power cut: the index names the file, and there is nothing in it."""
+    files = [each for each in archive_server.folder.rglob("*-*") if each.is_file()]
+    (found,) = (each for each in files if each.read_bytes() == part10)
+    found.write_bytes(b"")
+
+
+def test_a_file_that_the_archives_disk_lost_in_its_grace_is_stored_again(world, archive_server, make) -> None:
+    """Its digest stood in the index, and the inbox let go."""
+    image = make()
+    world.receive(image)
+    world.carry()
+    (row,) = world.instances()
+    empty(archive_server, world.archive.fetch(row.archive_id))
+    world.ingest.grace.step()
+    assert world.waiting() == 1
+    world.carry()
+    assert dataset_of(world.archive.fetch(world.instances()[0].archive_id)) == dataset_of(image)
+    assert (world.waiting(), held(world)) == (0, 1)
+
+
+def test_sending_it_again_heals_what_the_archives_disk_lost_later(world, archive_server, make) -> None:
+    image = make()
+    world.receive(image)
+    world.carry()
+    world.ingest.grace.step()
+    empty(archive_server, world.archive.fetch(world.instances()[0].archive_id))
+    world.receive(image)
+    world.carry()
+    (row,) = world.instances()
+    assert dataset_of(world.archive.fetch(row.archive_id)) == dataset_of(image)
+
+
 def test_sending_it_again_heals_what_the_archive_lost(world, make) -> None:
     """The row said that the archive had it, and was believed."""
     image = make()

@@ -15,11 +15,12 @@ from pydicom import dcmread
 from sqlalchemy import select
 
 from gateway.delivery import Delivering, _prove
+from gateway.keeping import Keeping
 from gateway.sites import Receiver, put_site
 from gateway.worker import _loops as worker_loops
 from scp.sender import Sender
 from worklist.access import Sight, sees_study
-from worklist.models import Case, Delivery, Report, ReportFile, Series, Site, Study, now
+from worklist.models import Case, Delivery, Instance, Report, ReportFile, Series, Site, Study, now
 from worklist.routes import Invalid
 from worklist.states import CaseState, DeliveryState, ReportState
 
@@ -158,6 +159,51 @@ def test_publishing_twice_gives_the_same_bytes_and_one_instance_each(world, sign
     assert world.publishing().step()
     assert files_of(world, report_id) == first
     assert len(world.instances()) == before
+
+
+def keeping(world, seconds: float = 0) -> Keeping:
+    return Keeping(world.database, world.archive, seconds)
+
+
+def in_archive(world, report_id: int) -> list[bytes]:
+    with world.database.reading() as session:
+        report = session.get_one(Report, report_id)
+        uids = report.sr_uid, report.pdf_uid
+        rows = session.scalars(select(Instance).where(Instance.sop_uid.in_(uids)).order_by(Instance.id)).all()
+    return [world.archive.fetch(row.archive_id) for row in rows]
+
+
+@ONE_ENGINE
+@pytest.mark.parametrize("loss", ["of the index", "of the disk"])
+def test_a_report_that_the_archive_lost_in_its_last_seconds_is_stored_again(
+    world, archive_server, signed, loss: str
+) -> None:
+    """It lay in our rows, was shown as published, and was in no archive for ever."""
+    _, report_id = signed()
+    world.publishing().step()
+    before = in_archive(world, report_id)
+    with world.database.reading() as session:
+        ids = session.scalars(select(Instance.archive_id).join(Series).where(Series.ours)).all()
+    for archive_id, part10 in zip(ids, before, strict=True):
+        if loss == "of the index":
+            world.archive.delete(archive_id)
+        else:
+            files = (each for each in archive_server.folder.rglob("*-*") if each.is_file())
+            next(each for each in files if each.read_bytes() == part10).write_bytes(b"")
+    assert not keeping(world, 3600).step(), "its grace is not over"
+    assert keeping(world).step()
+    assert not keeping(world).step()
+    assert in_archive(world, report_id) == before
+
+
+@ONE_ENGINE
+def test_a_report_that_the_archive_has_is_asked_for_once_and_stored_no_second_time(world, signed) -> None:
+    _, report_id = signed()
+    world.publishing().step()
+    last, before = world.archive.last_change(), in_archive(world, report_id)
+    assert keeping(world).step()
+    assert not keeping(world).step()
+    assert (world.archive.last_change(), in_archive(world, report_id)) == (last, before)
 
 
 @ONE_ENGINE

@@ -106,6 +106,43 @@ def test_what_is_not_there_is_not_in_the_archive(archive, archive_id):
         archive.md5(archive_id)
 
 
+def blob(archive_server, part10):
+    """Where Orthanc keeps these bytes on its disk."""
+    (found,) = (file for file in archive_server.folder.rglob("*-*") if file.is_file() and file.read_bytes() == part10)
+    return found
+
+
+DAMAGE = {
+    "emptied": lambda file: file.write_bytes(b""),
+    "changed": lambda file: file.write_bytes(file.read_bytes()[:-1] + b"?"),
+    "gone": lambda file: file.unlink(),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_file_that_the_archives_disk_lost_is_noticed_and_stored_anew(archive, archive_server, samples, damage):
+    """Its index said that it was there, and its cache in memory even gave the bytes."""
+    part10 = samples.made(study=samples.fresh_uid())
+    archive_id = archive.store(part10, samples.md5(part10))
+    damage(blob(archive_server, part10))
+    assert archive.md5(archive_id) == samples.md5(part10)
+    assert not archive.verify(archive_id)
+    assert archive.store(part10, samples.md5(part10)) == archive_id
+    assert archive.verify(archive_id)
+    assert archive.fetch(archive_id) == part10
+
+
+def test_a_damaged_file_beside_which_others_are_kept_is_stored_beside_them(archive, archive_server, samples):
+    first, other = second(samples)
+    archive_id, beside = archive.store(first, samples.md5(first)), archive.store(other, samples.md5(other))
+    for part10 in (first, other):
+        blob(archive_server, part10).write_bytes(b"")
+    stored = archive.store(first, samples.md5(first)), archive.store(other, samples.md5(other))
+    assert stored[0] not in {archive_id, beside}
+    assert stored[1] == beside
+    assert [archive.fetch(each) for each in stored] == [first, other]
+
+
 def test_deleting_twice_is_no_error(archive, samples):
     part10 = samples.made(study=samples.fresh_uid())
     archive_id = archive.store(part10, samples.md5(part10))
