@@ -10,17 +10,20 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import BinaryIO
 
-from worklist.access import Viewer
+from worklist.access import Sight
 
 
 class FailureReason(IntEnum):
     """Values of Failure Reason (0008,1197) that are not about one object's own faults (PS3.18 table I.2-2)."""
 
     PROCESSING_FAILURE = 0x0110
-    NOT_AUTHORIZED = 0x0124
+    CLASS_NOT_SUPPORTED = 0x0122
     OUT_OF_RESOURCES = 0xA700
     OTHER_STUDY = 0xA901
+    OTHER_PATIENT = 0xA902
+    OTHER_SERIES = 0xA903
     CANNOT_UNDERSTAND = 0xC000
+    SYNTAX_NOT_SUPPORTED = 0xC122
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +59,8 @@ Raises NotKept (never again) or OSError (try again); nothing is kept then.
 Takes = Callable[[str, str], bool]
 """Whether the request is for instances of this origin and Study Instance UID."""
 
-StoreTarget = Callable[[Viewer, Takes], Keep | None]
-"""Where this person's instances are kept; None if they may not send any.
+StoreTarget = Callable[[Sight, Takes], Keep | None]
+"""Where the instances of whoever asks are kept; None if they may not send any here. Asked before the body is read.
 
 The returned callable must raise NotKept(OTHER_STUDY) for an instance that the request does not take.
 """

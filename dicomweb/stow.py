@@ -92,7 +92,7 @@ def _kept(part: Part, keep: Keep) -> Kept:
 
 def _answer(services: Services, study_uid: str = "") -> Response:
     offer = negotiate(*JSON_OFFERS)
-    keep = services.store_target(current_sight().viewer, _takes(services, study_uid))
+    keep = services.store_target(current_sight(), _takes(services, study_uid))
     if keep is None:
         raise Problem(HTTPStatus.FORBIDDEN, "You may not store instances here.")
     result = store(services, keep, _boundary())

@@ -19,7 +19,6 @@ from gateway.accounts.security import protect
 from gateway.accounts.sessions import viewer
 from gateway.bodies import bodies_of, refuse_early
 from gateway.commitment_routes import create_commitments_api
-from gateway.door import store_target
 from gateway.errors import answer_errors
 from gateway.health import Health
 from gateway.input import check_input
@@ -32,7 +31,9 @@ from gateway.portal.services import PortalServices
 from gateway.quarantine import Quarantine
 from gateway.quarantine_routes import create_quarantine_api
 from gateway.reports import content_to_show
+from gateway.saved import SavedObjects
 from gateway.signing import Signing
+from gateway.storing import store_target
 from gateway.uploads import Uploads
 from sr_reports.opinion import Opinion
 from sr_reports.pdf import build_pdf
@@ -109,7 +110,8 @@ def _add_pages(app: flask.Flask, parts: Parts) -> None:
         create_portal(PortalServices(settings=parts.settings, database=parts.database, sign=signing.sign,
                                      quarantine=quarantine, sender=patient_sender(parts.sender),
                                      keep_upload=uploads.keep, on_their_way=uploads.on_their_way,
-                                     preview=preview, preview_pdf=preview_pdf, route=parts.routing.route))
+                                     preview=preview, preview_pdf=preview_pdf, route=parts.routing.route,
+                                     saved=SavedObjects(parts.cache).of_case))
     )  # fmt: skip
     desk = Desk(
         database=parts.database,
@@ -136,7 +138,7 @@ def _dicomweb(parts: Parts, access_log: AccessLog) -> dicomweb.services.Services
         cache=parts.cache,
         decoder=parts.decoder,
         base_url=lambda: origin_of_request(parts.settings) + dicomweb.roots.URL_PREFIX,
-        store_target=store_target(parts.inbox),
+        store_target=store_target(parts.inbox, parts.database),
         spool=parts.folders.uploads,
         audit=access_log.note,
     )

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from orthanc.header import InstanceHeader
 from scp.arrival import Arrival
-from worklist.models import Instance, Study
+from worklist.models import Instance, Series, Study
 
 SELF_TEST = "self-test"  # the origin of what `overread doctor` sends
 SELF_TEST_PATIENT = "SELF-TEST"  # its Patient ID; the archive tells instances apart by it, so it never is a patient's
@@ -93,6 +93,8 @@ class Identities:
         if arrival.origin != SELF_TEST and header.patient_id == SELF_TEST_PATIENT:
             raise Contradiction(f"The Patient ID {SELF_TEST_PATIENT} is that of Overread's own test image.")
         self._same_patient(arrival, header)
+        if arrival.made_by:
+            self._own_series(arrival)
         return self._same_content(arrival, sha256)
 
     def _same_patient(self, arrival: Arrival, header: InstanceHeader) -> None:
@@ -104,8 +106,20 @@ class Identities:
             (here.issuer, known.issuer, "Issuer of Patient ID"),
             (_plain(here.name), _plain(known.name), "Patient's Name"),
         ):
-            if said != first:
+            left_out = arrival.made_by and not said  # viewers copy the Patient ID, not always the rest
+            if said != first and not left_out:
                 raise Contradiction(f"Its {what} is not that of the other images of the same study.")
+
+    def _own_series(self, arrival: Arrival) -> None:
+        """What a reader made never becomes part of a series that somebody else sent or made."""
+        makers = (
+            select(Series.made_by)
+            .join(Study, Study.id == Series.study_id)
+            .where(Study.origin == arrival.origin, Study.study_uid == arrival.study_uid)
+            .where(Series.series_uid == arrival.series_uid)
+        )
+        if any(maker != int(arrival.made_by) for maker in self.session.scalars(makers)):
+            raise Contradiction("It was made in the viewer, but says that it is part of a series of somebody else.")
 
     def _known_patient(self, origin: str, study_uid: str) -> _Patient | None:
         study = self.session.scalars(

@@ -71,8 +71,9 @@ def _note_self_test(session: Session, sop_uid: str) -> None:
 
 
 def _recording(one: Archived) -> Recording:
-    header = one.taken.header
-    return Recording(one.taken.arrival.origin, study_text(header), series_text(header), _facts(one))
+    header, arrival = one.taken.header, one.taken.arrival
+    made_by = int(arrival.made_by) if arrival.made_by else None
+    return Recording(arrival.origin, study_text(header), series_text(header), _facts(one), made_by)
 
 
 def _facts(one: Archived) -> InstanceFacts:

@@ -9,14 +9,18 @@ from datetime import datetime
 UPLOAD = "upload"
 """The sender of an object that came by the browser instead of an association."""
 
+VIEWER = "viewer"
+"""The sender of an object that a reader made in the viewer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """One kept instance: whose it is, who sent it, and what it says it is.
 
     `origin` decides every later right (`site:<id>`, `case:<id>`, `self-test`); it comes from our own peer book or
-    session, never from the object. `sender` is the calling AE title, or `UPLOAD`. The UIDs have been checked for
-    syntax by `scp.screen`. `received_at` is aware and in UTC.
+    session, never from the object. `sender` is the calling AE title, `UPLOAD` or `VIEWER`. The UIDs have been checked
+    for syntax by `scp.screen`. `received_at` is aware and in UTC. `made_by` is the number of the person who made the
+    object in the viewer, "" for what was sent.
     """
 
     origin: str
@@ -27,6 +31,7 @@ class Arrival:
     series_uid: str
     transfer_syntax: str
     received_at: datetime
+    made_by: str = ""
 
     def fields(self) -> dict[str, str]:
         """The fields as text, for JSON."""

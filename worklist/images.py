@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
-from worklist.models import Case, CaseStudy, Instance, Series, Study
+from worklist.models import AuditLine, Case, CaseStudy, Instance, Series, Study
 from worklist.states import CaseState
 
 WAITING = frozenset({CaseState.DRAFT, CaseState.AWAITING_IMAGES})
@@ -74,6 +74,7 @@ class Recording:
     study: StudyText
     series: SeriesText
     facts: InstanceFacts
+    made_by: int | None = None  # the reader who made it in the viewer
 
 
 def record(
@@ -85,11 +86,11 @@ def record(
 
 def record_all(session: Session, recordings: Sequence[Recording]) -> None:
     """Write down many, with a few queries for each study."""
-    by_study: dict[tuple[str, str], list[Recording]] = {}
+    by_study: dict[tuple[str, str, int], list[Recording]] = {}
     for one in recordings:
-        by_study.setdefault((one.origin, one.study.study_uid), []).append(one)
+        by_study.setdefault((one.origin, one.study.study_uid, one.made_by or 0), []).append(one)
     for key in sorted(by_study):  # every writer locks in the same order
-        _record_study(session, by_study[key], ours=False)
+        _record_study(session, by_study[key], ours=key[2] != 0)
 
 
 def replace(session: Session, one: Recording) -> None:
@@ -100,7 +101,7 @@ def replace(session: Session, one: Recording) -> None:
     ).one_or_none()
     if row is None or row.sha256 == one.facts.sha256:
         return
-    series = _series(session, study, one.series, ours=False)
+    series = _series(session, study, one, ours=False)
     row.series.version += 1
     for name in _NAMES:
         setattr(row, name, getattr(one.facts, name))
@@ -119,13 +120,15 @@ def _record_study(session: Session, recordings: Sequence[Recording], *, ours: bo
     rows = []
     for one in fresh:
         uid = one.series.series_uid
-        row = series.get(uid) or series.setdefault(uid, _series(session, known, one.series, ours=ours))
+        row = series.get(uid) or series.setdefault(uid, _series(session, known, one, ours=ours))
         rows.append({"study_id": known.id, "series_id": row.id} | {name: getattr(one.facts, name) for name in _NAMES})
         row.version += 1
     if not rows:
         return
     session.execute(insert(Instance), rows)
     known.version += len(rows)
+    if first.made_by:
+        _audit(session, known, fresh)
     if not ours:
         _arrived(session, known, max(one.facts.received_at for one in fresh))
     session.flush()
@@ -178,7 +181,17 @@ def _study(session: Session, origin: str, text: StudyText, received_at: datetime
     return made
 
 
-def _series(session: Session, study: Study, text: SeriesText, *, ours: bool) -> Series:
+def _audit(session: Session, study: Study, made: Sequence[Recording]) -> None:
+    """Say in the history of the study's cases who made something of it."""
+    kinds = ", ".join(sorted({one.series.modality or "object" for one in made}))
+    for case_id in session.scalars(select(CaseStudy.case_id).where(CaseStudy.study_id == study.id)):
+        line = {"person_id": made[0].made_by, "action": "save from the viewer", "case_id": case_id}
+        session.add(AuditLine(**line, detail=f"{len(made)} x {kinds}, {made[0].series.series_uid}"))
+
+
+def _series(session: Session, study: Study, one: Recording, *, ours: bool) -> Series:
+    """Its row. What is sent is never hidden: into a series that a reader had made, it makes that one like any other."""
+    text = one.series
     found = session.scalars(
         select(Series).where(Series.study_id == study.id, Series.series_uid == text.series_uid)
     ).one_or_none()
@@ -186,11 +199,14 @@ def _series(session: Session, study: Study, text: SeriesText, *, ours: bool) -> 
         found = Series(
             study_id=study.id,
             ours=ours,
+            made_by=one.made_by,
             version=0,
             **{name: getattr(text, name) for name in SeriesText.__dataclass_fields__},
         )
         session.add(found)
         session.flush()
+    elif found.made_by and not one.made_by:
+        found.made_by, found.ours = None, False
     return found
 
 

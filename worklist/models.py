@@ -157,7 +157,7 @@ class PersonRole(Base, RoleMixin):
 
 
 class ApiToken(Base):
-    """A bearer token, known to us by its SHA-256 only."""
+    """A bearer token, known to us by its SHA-256 only. `scope` is a name of `gateway.accounts.scopes`."""
 
     __tablename__ = "api_token"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -165,6 +165,9 @@ class ApiToken(Base):
     sha256: Mapped[str] = mapped_column(String(64), unique=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime]
+    name: Mapped[str] = mapped_column(String(80), default="", server_default="")  # what it is for, in words
+    scope: Mapped[str] = mapped_column(String(16), default="person", server_default="person")
+    used_at: Mapped[datetime | None]  # to the minute
     person: Mapped[Person] = relationship()
 
 
@@ -249,7 +252,8 @@ class Series(Base):
     laterality: Mapped[str] = mapped_column(String(16), default="")
     series_date: Mapped[str] = mapped_column(String(8), default="")
     series_time: Mapped[str] = mapped_column(String(16), default="")
-    ours: Mapped[bool] = mapped_column(default=False, server_default=false())  # a report that we wrote
+    ours: Mapped[bool] = mapped_column(default=False, server_default=false())  # made here: a report, or by `made_by`
+    made_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))  # a reader, in the viewer
     version: Mapped[int] = mapped_column(default=0)
     study: Mapped[Study] = relationship(back_populates="series")
     instances: Mapped[list[Instance]] = relationship(back_populates="series", order_by="Instance.number, Instance.id")
@@ -388,6 +392,42 @@ class CaseStudy(Base):
     study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), primary_key=True, index=True)
 
 
+class ShareLink(Base):
+    """A link that shows some studies of one case, and its signed report, to whoever also knows the second secret.
+
+    `sha256` is of the link's secret, `factor` the Argon2 hash of a birth date or PIN. It is dead once it has ended, was
+    revoked, or was tried too often (`mistakes`).
+    """
+
+    __tablename__ = "share_link"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    case_id: Mapped[int] = mapped_column(ForeignKey("case.id"), index=True)
+    study_ids: Mapped[list[Any]]  # rows of `study`
+    made_by: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    made_for: Mapped[str] = mapped_column(String(80))  # in the maker's words
+    factor_kind: Mapped[str] = mapped_column(String(16))  # "birth date" or "PIN"
+    factor: Mapped[str] = mapped_column(String(255))
+    mistakes: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    opened_at: Mapped[datetime | None]  # the last time
+    maker: Mapped[Person] = relationship()
+
+
+class ShareVisit(Base):
+    """One browser in which a link was opened with its second secret; `sha256` is of what its cookie holds."""
+
+    __tablename__ = "share_visit"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    link_id: Mapped[int] = mapped_column(ForeignKey("share_link.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    address: Mapped[str] = mapped_column(String(64), default="")
+    link: Mapped[ShareLink] = relationship()
+
+
 class Report(Base):
     """One signed version of an opinion.
 
@@ -473,7 +513,7 @@ class AuditLine(Base):
 class AccessLine(Base):
     """Who looked at images of which study over DICOMweb; requests of one kind within a minute are one line.
 
-    `person_id` is None in the line that says that lines were lost.
+    Neither a person nor a link: nobody who was known, or, with the action "lost", how many lines were lost.
     """
 
     __tablename__ = "access_line"
@@ -481,6 +521,7 @@ class AccessLine(Base):
     at: Mapped[datetime] = mapped_column(default=now, index=True)  # of the first request
     last_at: Mapped[datetime] = mapped_column(default=now)
     person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"), index=True)
+    link_id: Mapped[int | None] = mapped_column(ForeignKey("share_link.id"), index=True)
     action: Mapped[str] = mapped_column(String(64))
     study_uid: Mapped[str] = mapped_column(String(64), default="", index=True)
     series_uid: Mapped[str] = mapped_column(String(64), default="")

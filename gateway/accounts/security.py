@@ -20,6 +20,7 @@ from config.settings import Settings
 from gateway.accounts import guessing
 from gateway.accounts.devices import Lifetime
 from gateway.accounts.guessing import Attempt
+from gateway.accounts.origins import require_own_origin
 from gateway.accounts.people import allow_internal_domains
 from gateway.accounts.sessions import Sessions, uses_bearer_token, viewer
 from gateway.installation import Secrets
@@ -41,7 +42,7 @@ def protect(app: flask.Flask, database: Database, settings: Settings, secrets: S
     people = scoped_session(database.readers)  # it stays open as long as the request; a writer would lock out the page
     Security(app, SQLAlchemySessionUserDatastore(people, Person, PersonRole))
     app.teardown_appcontext(lambda _error: people.remove())
-    app.before_request(lambda: None if _proven_by_token() else csrf.protect())
+    app.before_request(lambda: None if _proven_by_token() else _require_own_page(csrf, settings.public_url))
     app.before_request(lambda: _limit_guessing(database))
     _follow_sign_in(app, database, sessions)
     hooks = app.before_request_funcs[None]
@@ -67,6 +68,17 @@ def _proven_by_token() -> bool:
     if uses_bearer_token() and viewer() is None and flask.request.method not in READS:
         raise Unauthorized("This token is nobody's, or it has expired. Get another with: overread token EMAIL")
     return uses_bearer_token()
+
+
+def _require_own_page(csrf: CSRFProtect, public_url: str) -> None:
+    """Let a cookie prove nothing for what a page of somebody else sends.
+
+    A DICOMweb client in the browser knows no token of our forms: there the browser says whose page it is.
+    """
+    if flask.request.blueprint != "dicomweb":
+        csrf.protect()
+    elif viewer() is not None:
+        require_own_origin(flask.request, public_url)
 
 
 def _follow_sign_in(app: flask.Flask, database: Database, sessions: Sessions) -> None:

@@ -19,7 +19,7 @@ from gateway.portal.notices import kept_aside, late_images
 from gateway.portal.reading import answers_of
 from gateway.portal.remarks import remarks_for_patient, remarks_in_words
 from gateway.portal.reports import moving, report_views, standing
-from gateway.portal.rights import asking
+from gateway.portal.rights import READERS, asking
 from gateway.portal.services import PortalServices
 from gateway.portal.studies import count_images, viewer_link
 from gateway.portal.timeline import timeline
@@ -87,6 +87,10 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
     def case_news(case_id: int) -> ResponseReturnValue:
         return render(case_id, "case_news.html")
 
+    @portal.get("/cases/<int:case_id>/saved")
+    def case_saved(case_id: int) -> ResponseReturnValue:
+        return render(case_id, "case_saved.html")
+
     @portal.get("/cases/<int:case_id>/images")
     def case_images(case_id: int) -> ResponseReturnValue:
         return render(case_id, "case_images.html")
@@ -104,6 +108,7 @@ def _told(services: PortalServices, session: Session, case: Case, who: Viewer) -
         "concordances": _concordances(case),
         "reports": report_views(case),
         "poll": 2 if moving(case) else 5,
+        "saved": services.saved(session, case) if who.roles & READERS else (),
         "sections": _sections(services, session, case, who),
         "steps": timeline(case),
         "uploading": case.state in UPLOADING and case.patient_id == who.person_id,

@@ -30,6 +30,7 @@ PAGES: Mapping[str, frozenset[Role]] = {
     "case_state": EVERYBODY,
     "case_news": EVERYBODY,
     "case_images": EVERYBODY,
+    "case_saved": READERS,
     "move": EVERYBODY,
     "preview": frozenset({Role.READER}),
     "preview_pdf": frozenset({Role.READER}),

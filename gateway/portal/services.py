@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from config.database import Database
 from config.settings import Settings
 from gateway.quarantine import Quarantine
+from gateway.saved import Saved
 from scp.sender import Sender
 from sr_reports.sections import Section
 from worklist.access import Viewer
@@ -47,7 +48,8 @@ class PortalServices:
     inbox; a zip answers with one verdict for each entry. It raises lifecycle's NotFound, NotAllowed and WrongState.
     `on_their_way(case_id)` counts what was uploaded into a case and is not in the archive yet.
     `preview` and `preview_pdf` say what the report says: of the draft, or, once signed, of its newest version; they
-    and `sign` raise Unreportable. `sender` calls receivers while somebody waits.
+    and `sign` raise Unreportable. `sender` calls receivers while somebody waits. `saved` are the objects that readers
+    saved from the viewer, the newest first.
     """
 
     settings: Settings
@@ -60,3 +62,4 @@ class PortalServices:
     preview: Callable[[Session, Case], tuple[Section, ...]]
     preview_pdf: Callable[[Session, Case], bytes]
     route: Route
+    saved: Callable[[Session, Case], Sequence[Saved]]

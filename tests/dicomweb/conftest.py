@@ -29,8 +29,8 @@ from config.database import Database, connect
 from dicomweb.blueprint import create_blueprint
 from dicomweb.received import StoreLimits
 from dicomweb.services import Access, Services
-from gateway.door import store_target
 from gateway.headers import series_text, study_text
+from gateway.storing import store_target
 from orthanc.archive import Archive
 from orthanc.cache import ReadCache
 from orthanc.decoder import Decoder
@@ -217,7 +217,7 @@ class served:  # noqa: N801 - reads as what it does
             cache=world.cache,
             decoder=decoder,
             base_url=lambda: world.url,
-            store_target=store_target(world.inbox),
+            store_target=store_target(world.inbox, world.database),
             spool=world.spool,
             store_limits=LIMITS,
             audit=world.accesses.append,

@@ -7,6 +7,7 @@ import { startOpinion } from "./opinion.js";
 import { startUpload } from "./upload.js";
 import { startViewer } from "./viewer.js";
 import { startForms } from "./forms.js";
+import { startInsert } from "./insert.js";
 import { startThemeChoice } from "./display.js";
 
 startMoments();
@@ -14,6 +15,7 @@ startThemeChoice();
 startLive();
 startFilter();
 startForms();
+startInsert();
 const opinion = startOpinion();
 startDialogs(opinion);
 startViewer();
