@@ -24,6 +24,10 @@ PREFIX_BYTES = 7
 NONCE_BYTES = 12
 TAG_BYTES = 16
 
+MIDDLE, LAST, NOTE = 0, 1, 2  # the last byte of a nonce
+NOTE_START = struct.Struct("<H")
+CONTENT_SIZE = struct.Struct("<Q")
+
 _START = struct.Struct(f"<8sBx{ID_BYTES}s{PREFIX_BYTES}s")
 _WRAPPED = struct.Struct(f"<{NONCE_BYTES}s{KEY_BYTES + TAG_BYTES}s")
 _CHECK = struct.Struct("<L")
@@ -110,6 +114,11 @@ def open_slots(head: bytes, ring: KeyRing, subject: Subject) -> DataKey:
 def cipher_of(data_key: DataKey) -> AESGCM:
     """The cipher of a file's chunks and note."""
     return AESGCM(data_key.secret)
+
+
+def nonce_of(prefix: bytes, number: int, place: int) -> bytes:
+    """The nonce of a chunk, or of the note."""
+    return prefix + number.to_bytes(4, "big") + bytes((place,))
 
 
 def _parse(raw: bytes) -> Slot | None:

@@ -10,25 +10,25 @@ changed, swapped, cut off or taken from another file are Damaged. docs/adr/0008 
 from __future__ import annotations
 
 import os
-import struct
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from config.keys import KeyRing
+from config.opening import Sealed
 from config.sealed_head import (
+    CONTENT_SIZE,
     HEAD_SIZE,
+    LAST,
+    MIDDLE,
+    NOTE,
     NOTE_AT,
+    NOTE_START,
     TAG_BYTES,
     Damaged,
     DataKey,
     Subject,
     cipher_of,
     make_slot,
-    open_slots,
+    nonce_of,
 )
 from config.writeback import begin_writeback
 
@@ -38,10 +38,7 @@ Buffer = bytes | bytearray | memoryview
 CHUNK_POWER = 17
 CHUNK = 1 << CHUNK_POWER  # 9.6 GB/s sealed, of 10.3 at 1 MiB and 6.0 at 16 KiB (one core); a frame costs few of them
 _SEALED_CHUNK = CHUNK + TAG_BYTES
-_MIDDLE, _LAST, _NOTE = 0, 1, 2  # the last byte of a nonce
-_NOTE_START = struct.Struct("<H")
-_CONTENT_SIZE = struct.Struct("<Q")
-MOST_NOTE = HEAD_SIZE - NOTE_AT - _NOTE_START.size - _CONTENT_SIZE.size - TAG_BYTES
+MOST_NOTE = HEAD_SIZE - NOTE_AT - NOTE_START.size - CONTENT_SIZE.size - TAG_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +84,7 @@ class Sealer:
 
         `note` (at most MOST_NOTE bytes) is read without the content. Raises OSError, KeysUnusable.
         """
-        last, head = self._seal(self._plain[: self._filled], _LAST), self._head(note, ring)
+        last, head = self._seal(self._plain[: self._filled], LAST), self._head(note, ring)
         if self._at == HEAD_SIZE:
             write_all(self._descriptor, [head, last], 0)
         else:
@@ -96,7 +93,7 @@ class Sealer:
 
     def _write(self, content: memoryview) -> None:
         """Write a chunk that is not the last. The disk begins with it, while its successors still come."""
-        chunk = self._seal(content, _MIDDLE)
+        chunk = self._seal(content, MIDDLE)
         write_all(self._descriptor, [chunk], self._at)
         begin_writeback(self._descriptor, self._at, self._at + len(chunk))
         self._at += len(chunk)
@@ -104,7 +101,7 @@ class Sealer:
     def _seal(self, content: memoryview, place: int) -> memoryview:
         """A chunk, sealed; valid until the next one."""
         sealed = self._sealed[: len(content) + TAG_BYTES]
-        nonce = _nonce(self._data_key.prefix, self._number, place)
+        nonce = nonce_of(self._data_key.prefix, self._number, place)
         self._cipher.encrypt_into(nonce, content, self._bound + self._number.to_bytes(4, "little"), sealed)
         self._number += 1
         return sealed
@@ -112,74 +109,10 @@ class Sealer:
     def _head(self, note: bytes, ring: KeyRing) -> bytes:
         if len(note) > MOST_NOTE:
             raise ValueError(f"A note has at most {MOST_NOTE} bytes.")
-        nonce = _nonce(self._data_key.prefix, 0, _NOTE)
-        sealed = self._cipher.encrypt(nonce, _CONTENT_SIZE.pack(self.size) + note, self._bound)
+        nonce = nonce_of(self._data_key.prefix, 0, NOTE)
+        sealed = self._cipher.encrypt(nonce, CONTENT_SIZE.pack(self.size) + note, self._bound)
         slot = make_slot(self._data_key, ring.active(), self._subject)
-        return (slot + slot + _NOTE_START.pack(len(sealed)) + sealed).ljust(HEAD_SIZE, b"\0")
-
-
-class Sealed:
-    """One sealed file, open for reading: `note` and `size` of the content are proven, each chunk when it is read."""
-
-    def __init__(self, path: Path, ring: KeyRing, subject: Subject) -> None:
-        """Open it. Raises Damaged, KeyMissing, OSError."""
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            self._open(ring, subject)
-        except BaseException:
-            os.close(self._descriptor)
-            raise
-
-    def __enter__(self) -> Sealed:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._descriptor)
-
-    def chunk(self, number: int) -> bytes:
-        """One chunk of the content, of `chunk_size` bytes but for the last one. Raises Damaged, OSError."""
-        place = _LAST if number == self.chunks - 1 else _MIDDLE
-        step = self.chunk_size + TAG_BYTES
-        nonce = _nonce(self._data_key.prefix, number, place)
-        raw = os.pread(self._descriptor, step, HEAD_SIZE + number * step)
-        return self._decrypt(nonce, raw, self._bound + number.to_bytes(4, "little"))
-
-    def pieces(self) -> Iterator[bytes]:
-        """The whole content, chunk by chunk. Raises Damaged, OSError at the chunk that is not what was written."""
-        return map(self.chunk, range(self.chunks))
-
-    def read(self, start: int, size: int) -> bytes:
-        """The bytes from `start` on, at most `size`, through no more chunks than hold them. Raises as `chunk`."""
-        end = min(start + size, self.size)
-        if start >= end:
-            return b""
-        first, last = start >> self._data_key.chunk_power, (end - 1) >> self._data_key.chunk_power
-        together = b"".join(map(self.chunk, range(first, last + 1)))
-        skipped = first * self.chunk_size
-        return together[start - skipped : end - skipped]
-
-    def _open(self, ring: KeyRing, subject: Subject) -> None:
-        head = os.pread(self._descriptor, HEAD_SIZE, 0)
-        if len(head) != HEAD_SIZE:
-            raise Damaged(f"{subject.id} is cut short")
-        self._subject, self._bound = subject, subject.bound()
-        self._data_key = open_slots(head, ring, subject)
-        self._cipher: AESGCM = cipher_of(self._data_key)
-        (length,) = _NOTE_START.unpack_from(head, NOTE_AT)
-        start = NOTE_AT + _NOTE_START.size
-        told = self._decrypt(_nonce(self._data_key.prefix, 0, _NOTE), head[start : start + length], self._bound)
-        (self.size,) = _CONTENT_SIZE.unpack_from(told)
-        self.note = told[_CONTENT_SIZE.size :]
-        self.chunk_size = 1 << self._data_key.chunk_power
-        self.chunks = max(1, -(-self.size // self.chunk_size))
-        if os.fstat(self._descriptor).st_size != HEAD_SIZE + self.size + self.chunks * TAG_BYTES:
-            raise Damaged(f"{subject.id} is cut short or overlong")
-
-    def _decrypt(self, nonce: bytes, raw: bytes, bound: bytes) -> bytes:
-        try:
-            return self._cipher.decrypt(nonce, raw, bound)
-        except (InvalidTag, ValueError) as error:
-            raise Damaged(f"{self._subject.id} differs from what was written") from error
+        return (slot + slot + NOTE_START.pack(len(sealed)) + sealed).ljust(HEAD_SIZE, b"\0")
 
 
 def write_all(descriptor: int, pieces: list[Buffer], at: int) -> None:
@@ -192,7 +125,3 @@ def write_all(descriptor: int, pieces: list[Buffer], at: int) -> None:
             written -= len(left.pop(0))
         if left:
             left[0] = left[0][written:]
-
-
-def _nonce(prefix: bytes, number: int, place: int) -> bytes:
-    return prefix + number.to_bytes(4, "big") + bytes((place,))

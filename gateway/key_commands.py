@@ -12,7 +12,7 @@ from config.errors import Explained
 if TYPE_CHECKING:
     from config.settings import Settings
 
-keys = typer.Typer(help="Keys that seal the inbox and the quarantine (docs/how-to/keys.md).", no_args_is_help=True)
+keys = typer.Typer(help="Keys that seal the images on our disk (docs/how-to/keys.md).", no_args_is_help=True)
 Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of the installation.")]
 
 

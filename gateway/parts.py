@@ -52,7 +52,7 @@ def build_parts(settings: Settings) -> Parts:
         secrets=read_secrets(folders),
         database=connect(settings.database_url),
         archive=archive,
-        cache=ReadCache(folders.cache, settings.cache.max_bytes, archive),
+        cache=ReadCache(folders.cache, settings.cache.max_bytes, archive, ring),
         ring=ring,
         inbox=Inbox(folders.inbox, settings.dicom.inbox_keep_free, ring),
         decoder=Decoder(),

@@ -15,6 +15,7 @@ from config.keys import KeyRing
 from config.rewrapping import keys_needed, rewrap
 from config.sealing import Damaged, Subject
 from gateway.installation import Folders
+from orthanc.shelf import sealed_files as cached_files
 from scp import plain_entry, resealing
 from scp.entry import subject_of
 from scp.notes import subject_of_note
@@ -34,8 +35,17 @@ class Rotated:
 
 def needs(folders: Folders) -> Counter[str]:
     """How many files need each key, by its id."""
+    return _counted(_files(folders))
+
+
+def needed_at_start(folders: Folders) -> Counter[str]:
+    """As `needs`, but for the read cache: it may be large, and what no key opens there is fetched again."""
+    return _counted(_received(folders))
+
+
+def _counted(files: Iterator[tuple[Path, Subject]]) -> Counter[str]:
     counted: Counter[str] = Counter()
-    for path, _ in _files(folders):
+    for path, _ in files:
         with suppress(FileNotFoundError):
             counted.update(keys_needed(path))
     return counted
@@ -83,6 +93,11 @@ def _pass(folders: Folders, ring: KeyRing) -> tuple[int, list[Path]]:
 
 def _files(folders: Folders) -> Iterator[tuple[Path, Subject]]:
     """Every sealed file but the key check, and what it is."""
+    yield from _received(folders)
+    yield from cached_files(folders.cache)
+
+
+def _received(folders: Folders) -> Iterator[tuple[Path, Subject]]:
     for path in _entries(folders):
         yield path, subject_of(path.name)
     for path in (folders.inbox / "refused").glob("*"):

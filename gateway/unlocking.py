@@ -10,14 +10,14 @@ from config.rewrapping import rewrap
 from config.sealing import Damaged, Room, Sealed, Sealer, Subject
 from config.settings import Settings
 from gateway.installation import Folders
-from gateway.sealed_files import needs
+from gateway.sealed_files import needed_at_start
 from scp.durable import Unfinished
 
 CHECK = Subject("key check", "keys.check")
 
 
 def unlock(settings: Settings) -> KeyRing:
-    """The key ring, which opens the check and knows every key that files here name.
+    """The key ring, which opens the check and knows every key that received files here name.
 
     At the first start the keys and the check are made. Raises KeyMissing, KeysUnusable, in one plain sentence.
     """
@@ -33,7 +33,7 @@ def unlock(settings: Settings) -> KeyRing:
         raise KeysUnusable(
             f"{folders.key_check} is damaged; if the keys are the right ones, remove it and start again."
         ) from error
-    for key_id in needs(folders):
+    for key_id in needed_at_start(folders):
         ring.find(key_id)
     return ring
 

@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -30,20 +29,12 @@ KEEP: Final = 0.9
 ABANDONED_SECONDS: Final = 3600.0
 
 
-@dataclass(slots=True)
-class _Entry:
-    """The files of one cached thing; the last of them is the one whose absence means that it is not there."""
-
-    used_at: float = 0.0
-    size: int = 0
-    files: list[Path] = field(default_factory=list)
-
-
 class Bound:
-    """Keeps the entries below `folder` within about `max_bytes`: at most a twentieth more for each process."""
+    """Keeps the files in these folders below `folder` within about `max_bytes`: a twentieth more for each process."""
 
-    def __init__(self, folder: Path, max_bytes: int) -> None:
+    def __init__(self, folder: Path, max_bytes: int, names: tuple[str, ...]) -> None:
         self._folder = folder
+        self._names = names
         self._max_bytes = max_bytes
         self._step = min(max_bytes // SWEEP_SHARE, SWEEP_BYTES)
         self._unswept = self._step  # the first write looks what earlier processes left
@@ -67,22 +58,12 @@ class Bound:
             except BlockingIOError:
                 return
             self._remove_abandoned()
-            entries = self._entries()
-            total = sum(entry.size for entry in entries)
+            files = list(_files(self._folder, self._names))
+            total = sum(size for _, size, _ in files)
             disk = shutil.disk_usage(self._folder)
             limit = allowed(self._max_bytes, total, disk.free, disk.total)
             if total > limit:
-                _evict(entries, total - int(limit * KEEP))
-
-    def _entries(self) -> list[_Entry]:
-        entries: dict[str, _Entry] = {}
-        for file, size, used_at in _files(self._folder, ("objects", "series")):
-            entry = entries.setdefault(file.name.partition(".")[0], _Entry())
-            entry.files.append(file)
-            entry.files.sort()  # NAME.dcm before NAME.index
-            entry.size += size
-            entry.used_at = max(entry.used_at, used_at)
-        return list(entries.values())
+                _evict(files, total - int(limit * KEEP))
 
     def _remove_abandoned(self) -> None:
         """Remove what a process that died was writing."""
@@ -97,13 +78,12 @@ def allowed(max_bytes: int, used: int, free: int, disk: int) -> int:
     return max(0, min(max_bytes, used + free - reserve))
 
 
-def _evict(entries: list[_Entry], surplus: int) -> None:
-    for entry in sorted(entries, key=lambda one: one.used_at):
+def _evict(files: list[tuple[Path, int, float]], surplus: int) -> None:
+    for file, size, _ in sorted(files, key=lambda one: one[2]):
         if surplus <= 0:
             return
-        for file in reversed(entry.files):
-            file.unlink(missing_ok=True)
-        surplus -= entry.size
+        file.unlink(missing_ok=True)
+        surplus -= size
 
 
 def _files(folder: Path, names: tuple[str, ...]) -> Iterator[tuple[Path, int, float]]:

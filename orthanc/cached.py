@@ -2,37 +2,42 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
-from zlib import crc32
 
+from config.sealing import Damaged, Sealed
 from orthanc.bulk import Bulk, Piece
 from orthanc.errors import NoSuchBulk, Unreadable
-from orthanc.sidecar import Index
+from orthanc.sidecar import unpack
 
 CHUNK: Final = 1024 * 1024
+LENGTH_BYTES: Final = 8
+"""The note of a sealed instance: how long the file is, behind which its sidecar stands."""
+
+Renew = Callable[["CachedInstance"], Sealed]
+"""Fetch the bytes of a damaged instance anew; the errors are those of `ReadCache.get`."""
 
 
 class CachedInstance:
     """A cached file with its index. Frames are counted from 1; pieces are (offset, length) in the file.
 
     `transfer_syntax` is that of the cached bytes: an implicit or big endian source was written again in explicit little
-    endian when it was cached (`index.source_transfer_syntax` says what it was).
+    endian when it was cached (`index.source_transfer_syntax` says what it was). Bytes that are not what was written are
+    fetched from the archive again, wherever the reading is; `archive_id` says as what, "" where nobody knows.
     """
 
-    __slots__ = ("_file", "index", "metadata", "path", "touched_at")
+    __slots__ = ("_renew", "_sealed", "archive_id", "index", "metadata", "path", "sha256", "touched_at")
 
-    def __init__(self, path: Path, index: Index, metadata: bytes) -> None:
-        """Open the file. Raises FileNotFoundError, or Unreadable if it is not as long as its index says."""
+    def __init__(self, path: Path, sealed: Sealed, renew: Renew) -> None:
+        """Take an open file. Raises Damaged, or Unreadable if its index is of another version."""
         self.path = path
-        self.index = index
-        self.metadata = metadata
+        self.sha256 = path.name
+        length = int.from_bytes(sealed.note[:LENGTH_BYTES], "little")
+        self.index, self.metadata = unpack(sealed.read(length, sealed.size - length))
         self.touched_at = 0.0
-        self._file = _OpenFile(path)
-        if os.fstat(self._file.descriptor).st_size != index.length:
-            raise Unreadable("A file of the cache is damaged.")
+        self.archive_id = ""
+        self._sealed, self._renew = sealed, renew
 
     @property
     def transfer_syntax(self) -> str:
@@ -60,38 +65,41 @@ class CachedInstance:
             raise NoSuchBulk("There is no large value at this path.")
         return found
 
-    def is_whole(self) -> bool:
-        """Read the file: is it what was written? A power cut leaves zeros in files of the right length."""
-        check = 0
-        for piece in self.stream():
-            check = crc32(piece, check)
-        return check == self.index.check
+    def fill(self, offset: int, out: memoryview, *, waits: bool = True) -> None:
+        """Read the bytes from `offset` on into all of `out`. Without `waits`, BlockingIOError instead of any waiting.
 
-    @property
-    def written_at(self) -> float:
-        """When its bytes were written, in seconds since 1970."""
-        return os.fstat(self._file.descriptor).st_mtime
+        Raises Unreadable, and what fetching them anew raises.
+        """
+        try:
+            self._sealed.fill(offset, out, waits=waits)
+        except Damaged as error:
+            if not waits:
+                raise BlockingIOError from error
+            self._fill_anew(offset, out)
 
     def read(self, pieces: Iterable[Piece]) -> list[bytes]:
-        """Read pieces, each with one call; nothing is joined."""
-        return [os.pread(self._file.descriptor, length, offset) for offset, length in pieces]
+        """Read pieces, each into memory of its own. Raises as `fill`."""
+        return [self._piece(offset, length) for offset, length in pieces]
 
     def stream(self, pieces: Iterable[Piece] | None = None) -> Iterator[bytes]:
-        """Yield pieces, or the whole file, in parts of at most a megabyte."""
+        """Yield pieces, or the whole file, in parts of at most a megabyte. Raises as `fill`."""
         for offset, length in ((0, self.index.length),) if pieces is None else pieces:
             for at in range(offset, offset + length, CHUNK):
-                yield os.pread(self._file.descriptor, min(CHUNK, offset + length - at), at)
+                yield self._piece(at, min(CHUNK, offset + length - at))
 
+    def opened(self) -> Sealed:
+        """The file itself, for another instance of the same bytes."""
+        return self._sealed
 
-class _OpenFile:
-    """A descriptor that closes when nobody holds it any more."""
+    def _piece(self, offset: int, length: int) -> bytes:
+        out = bytearray(length)
+        if length:
+            self.fill(offset, memoryview(out))
+        return bytes(out)
 
-    __slots__ = ("descriptor",)
-
-    def __init__(self, path: Path) -> None:
-        self.descriptor = -1
-        self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-
-    def __del__(self) -> None:
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
+    def _fill_anew(self, offset: int, out: memoryview) -> None:
+        self._sealed = self._renew(self)
+        try:
+            self._sealed.fill(offset, out)
+        except Damaged as error:
+            raise Unreadable("The cache cannot keep what it writes.") from error

@@ -1,13 +1,12 @@
-"""What the cache knows of an instance without opening its file: identity, frames, large values, metadata.
+"""What the cache knows of an instance without reading all of its file: identity, frames, large values, metadata.
 
-One small file beside the instance's: a checksum, the index as one line of JSON, then the metadata as they go out.
+It stands behind the instance in the same sealed file: the index as one line of JSON, then the metadata as they go out.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Final
-from zlib import crc32
 
 import orjson
 
@@ -18,7 +17,7 @@ from orthanc.frames import CompressedFrames, Frames, NativeFrames, find_frames
 from orthanc.header import header_of
 from orthanc.metadata import instance_metadata
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Grows when the meaning of a sidecar changes; one of another format counts as absent and is made again."""
 
 _PIXEL_HEAD: Final = 12
@@ -27,12 +26,11 @@ _MIME_TYPE: Final = 0x00420012
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """One cached file. `header_length`: its bytes before the pixel data's element; `check`: CRC-32 of the whole."""
+    """One cached file. `header_length`: its bytes before the pixel data's element."""
 
     transfer_syntax: str
     source_transfer_syntax: str
     length: int
-    check: int
     header_length: int
     sop_class_uid: str
     sop_uid: str
@@ -56,7 +54,6 @@ def index_of(part10: Part10, source_transfer_syntax: str) -> tuple[Index, bytes]
         transfer_syntax=part10.transfer_syntax,
         source_transfer_syntax=source_transfer_syntax,
         length=len(part10.data),
-        check=crc32(part10.data),
         header_length=min(pixels, default=len(part10.data)),
         sop_class_uid=header.sop_class_uid,
         sop_uid=header.sop_uid,
@@ -74,18 +71,15 @@ def index_of(part10: Part10, source_transfer_syntax: str) -> tuple[Index, bytes]
 
 def pack(index: Index, metadata: bytes) -> bytes:
     """Write the sidecar of a file."""
-    line = orjson.dumps({"format": FORMAT, "metadata": crc32(metadata), "index": index}, default=tuple)
-    return b"%08x %b\n%b" % (crc32(line), line, metadata)
+    return b"%b\n%b" % (orjson.dumps({"format": FORMAT, "index": index}, default=tuple), metadata)
 
 
 def unpack(sidecar: bytes) -> tuple[Index, bytes]:
-    """Read a sidecar. Raises Unreadable if it is damaged or of another format."""
-    line, _, metadata = sidecar[9:].partition(b"\n")
-    if sidecar[:8] != b"%08x" % crc32(line):
-        raise Unreadable("A sidecar of the cache is damaged.")
+    """Read a sidecar. Raises Unreadable if it is of another format."""
+    line, _, metadata = sidecar.partition(b"\n")
     said: dict[str, Any] = orjson.loads(line)
-    if said["format"] != FORMAT or said["metadata"] != crc32(metadata):
-        raise Unreadable("A sidecar of the cache is damaged or of another version.")
+    if said["format"] != FORMAT:
+        raise Unreadable("A sidecar of the cache is of another version.")
     index: dict[str, Any] = said["index"]
     bulk = {path: Bulk(vr, _pieces(pieces)) for path, (vr, pieces) in index["bulk"].items()}
     return Index(**(index | {"frames": _frames(index["frames"]), "bulk": bulk})), metadata

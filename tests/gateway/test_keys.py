@@ -7,8 +7,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from pydicom.data import get_testdata_file
 
 from config.key_file import file_ring, read_keys, with_new_key, write_keys
 from config.keys import Key, KeyMissing, Keys, KeysUnusable
@@ -18,6 +20,7 @@ from gateway.installation import Folders, open_installation, remember_start
 from gateway.parts import build_parts
 from gateway.sealed_files import needs, rotate
 from gateway.unlocking import unlock
+from orthanc.cache import ReadCache
 from scp.arrival import Arrival, Refusal
 from scp.inbox import Inbox
 
@@ -162,6 +165,21 @@ def test_a_rotation_that_is_killed_anywhere_is_finished_by_the_next(started, whe
     rotate(Folders(started.data), ring)
     assert needs(Folders(started.data)) == {ring.active().id: 4}
     assert contents(started) == before
+
+
+def test_the_read_cache_is_wrapped_anew_with_the_rest(started) -> None:
+    folders = Folders(started.data)
+    cache = ReadCache(folders.cache, 1 << 30, None, unlock(started))
+    instance = cache.put("a" * 64, Path(get_testdata_file("CT_small.dcm")).read_bytes())
+    before = b"".join(instance.stream())
+    write_keys(started.key_file, with_new_key(read_keys(started.key_file)))
+    ring = unlock(started)
+    assert keys_needed(instance.path) != {ring.active().id}
+    rotate(folders, ring)
+    assert needs(folders) == {ring.active().id: 5}
+    again = ReadCache(folders.cache, 1 << 30, None, ring).held("a" * 64)
+    assert again is not None
+    assert b"".join(again.stream()) == before == b"".join(instance.stream())
 
 
 def test_parts_share_one_ring_and_keep_the_disk_free(started, database_url, archive_server) -> None:
