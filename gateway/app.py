@@ -84,8 +84,8 @@ def assemble(parts: Parts) -> flask.Flask:
     app.json = OrjsonProvider(app)  # after protect, in which Flask-Security puts its own
     check_input(app)
     answer_errors(app, render_error)
-    _add_pages(app, parts)
     access_log = app.extensions["overread-access-log"] = AccessLog(parts.database)
+    _add_pages(app, parts, access_log)
     app.register_blueprint(dicomweb.blueprint.create_blueprint(_dicomweb(parts, access_log)))
     health = Health(settings, parts.database, parts.archive, parts.inbox, parts.sender)
     app.register_blueprint(metrics.create_blueprint(health, parts.folders.counters))
@@ -95,7 +95,7 @@ def assemble(parts: Parts) -> flask.Flask:
     return app
 
 
-def _add_pages(app: flask.Flask, parts: Parts) -> None:
+def _add_pages(app: flask.Flask, parts: Parts, access_log: AccessLog) -> None:
     signing = Signing(parts.database, parts.cache)
     uploads = Uploads(parts.database, parts.inbox, parts.folders.uploads)
 
@@ -111,7 +111,8 @@ def _add_pages(app: flask.Flask, parts: Parts) -> None:
                                      quarantine=quarantine, sender=patient_sender(parts.sender),
                                      keep_upload=uploads.keep, on_their_way=uploads.on_their_way,
                                      preview=preview, preview_pdf=preview_pdf, route=parts.routing.route,
-                                     saved=SavedObjects(parts.cache).of_case))
+                                     saved=SavedObjects(parts.cache).of_case,
+                                     cache=parts.cache, audit=access_log.note))
     )  # fmt: skip
     desk = Desk(
         database=parts.database,

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gateway.portal.case_lines import CaseLine, case_line
+from gateway.portal.documents import documents_of
 from gateway.portal.elsewhere import elsewhere
 from gateway.portal.fates import fate_of
 from gateway.portal.identities import doubt_of
@@ -131,6 +132,7 @@ def _about(session: Session, case: Case, who: Viewer) -> dict[str, object]:
         "case": case,
         "line": line,
         "viewer_link": viewer_link(case.id, line.studies),
+        "documents": documents_of(session, who, case),
         "doubt": doubt_of(case),
         "remarks": (remarks_for_patient(case),) if case.patient_id == who.person_id else remarks_in_words(case),
         "late": late_images(case, who),

@@ -7,6 +7,7 @@ from flask import Blueprint
 from gateway.portal import (
     arrivals,
     case_page,
+    document_pages,
     home,
     layout,
     moves,
@@ -26,6 +27,7 @@ NOUNS = (
     home,
     worklist_page,
     case_page,
+    document_pages,
     moves,
     reading,
     request_pages,

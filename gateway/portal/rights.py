@@ -31,6 +31,8 @@ PAGES: Mapping[str, frozenset[Role]] = {
     "case_news": EVERYBODY,
     "case_images": EVERYBODY,
     "case_saved": READERS,
+    "case_document": EVERYBODY,
+    "case_document_pdf": EVERYBODY,
     "move": EVERYBODY,
     "preview": frozenset({Role.READER}),
     "preview_pdf": frozenset({Role.READER}),

@@ -11,8 +11,10 @@ from sqlalchemy.orm import Session
 
 from config.database import Database
 from config.settings import Settings
+from dicomweb.services import Access
 from gateway.quarantine import Quarantine
 from gateway.saved import Saved
+from orthanc.cache import ReadCache
 from scp.sender import Sender
 from sr_reports.sections import Section
 from worklist.access import Viewer
@@ -49,7 +51,7 @@ class PortalServices:
     `on_their_way(case_id)` counts what was uploaded into a case and is not in the archive yet.
     `preview` and `preview_pdf` say what the report says: of the draft, or, once signed, of its newest version; they
     and `sign` raise Unreportable. `sender` calls receivers while somebody waits. `saved` are the objects that readers
-    saved from the viewer, the newest first.
+    saved from the viewer, the newest first. `audit` notes who looked at what.
     """
 
     settings: Settings
@@ -63,3 +65,5 @@ class PortalServices:
     preview_pdf: Callable[[Session, Case], bytes]
     route: Route
     saved: Callable[[Session, Case], Sequence[Saved]]
+    cache: ReadCache
+    audit: Callable[[Access], None]
