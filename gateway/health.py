@@ -16,11 +16,11 @@ from sqlalchemy import func, select, text
 from config.database import Database
 from config.settings import Settings
 from gateway.sites import DOCTOR
-from gateway.troubles import DAMAGED, UNREADABLE
 from orthanc.archive import Archive
 from scp.inbox import Inbox
 from scp.sender import Endpoint, Sender
 from worklist.models import Pulse, Trouble, now
+from worklist.states import TroubleKind
 
 log = structlog.get_logger()
 REMEMBERED = 2.0  # seconds: many who ask at once cost one check
@@ -156,7 +156,9 @@ class Health:
 
     def _kept(self) -> str:
         """Every entry of the inbox can be read."""
-        unusable = select(func.count()).where(Trouble.kind.in_((UNREADABLE, DAMAGED)), Trouble.resolved_at.is_(None))
+        unusable = select(func.count()).where(
+            Trouble.kind.in_((TroubleKind.UNREADABLE, TroubleKind.DAMAGED)), Trouble.resolved_at.is_(None)
+        )
         with self.database.reading() as session:
             count = session.scalar(unusable)
         if count:

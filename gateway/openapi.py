@@ -6,6 +6,7 @@ from typing import Any
 
 import flask
 
+from worklist.completeness import Kind
 from worklist.routes import ACTS
 from worklist.states import CaseState, CommitmentState, DeliveryState
 from worklist.subspecialties import Subspecialty
@@ -58,14 +59,32 @@ SCHEMAS: Json = {
         hold_reason=TEXT,
         images_added_at=MOMENT,
         images_added={"type": "integer", "description": "images that came after the case was claimed"},
-        images_version={"type": "integer", "description": "grows with every image; see sign"},
+        images_replaced_at=MOMENT,
+        images_replaced={"type": "integer", "description": "images of which another version was accepted since"},
+        images_version={"type": "integer", "description": "grows with every image and every replacement; see sign"},
         signed_at=MOMENT,
         delivered_at=MOMENT,
         opinion={"oneOf": [_ref("Opinion"), {"type": "object", "maxProperties": 0}, {"type": "null"}]},
         opinion_saved_at=MOMENT,
-        studies=_array({"type": "object"}),
+        studies=_array(_ref("CaseStudy")),
         reports=_array({"type": "object"}),
         actions=_array(TEXT),
+    ),
+    "CaseStudy": _object(
+        ["study_uid", "remarks", "series"],
+        study_uid=TEXT,
+        remarks=_array(_ref("Remark")),
+        series=_array({"type": "object"}),
+    ),
+    "Remark": _object(
+        ["kind", "count"],
+        kind={"enum": [str(each) for each in Kind], "description": "what may be wrong with the images"},
+        count={"type": "integer"},
+        series_uid={"type": "string", "description": "of which series, if of one"},
+        first={"type": ["integer", "null"]},
+        last={"type": ["integer", "null"]},
+        spacing={"type": ["number", "null"]},
+        reason={"type": "string", "description": "why images were refused: they are not among those of the case"},
     ),
     "Request": _object([], **REQUEST),
     "Opinion": _object(
@@ -143,6 +162,7 @@ SCHEMAS: Json = {
         detail=TEXT,
         problems=_array(TEXT),
         images_added={"type": "integer"},
+        images_replaced={"type": "integer"},
         images_version={"type": "integer"},
     ),
 }
@@ -212,7 +232,7 @@ def document() -> Json:
         "/api/v1/cases/{case_id}/sign": {
             "post": _operation(
                 "Freeze the opinion and send it on its way; 409 with images_added and images_version when images came "
-                "after the claim and the body does not name the images_version that was looked at",
+                "or were replaced after the claim and the body does not name the images_version that was looked at",
                 case, body=_object([], images_version={"type": "integer"}),
             )
         },

@@ -6,7 +6,7 @@ and the one that fails alone is kept aside.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import structlog
 from sqlalchemy.exc import DataError, IntegrityError
@@ -17,7 +17,7 @@ from gateway.headers import series_text, study_text
 from gateway.identity import self_test_part
 from gateway.taken import Archived, Rejected
 from gateway.troubles import note_quarantine
-from worklist.images import InstanceFacts, Recording, record_all, replace
+from worklist.images import InstanceFacts, Recording, SignedUpon, record_all, replace
 from worklist.models import Pulse, now
 
 log = structlog.get_logger()
@@ -33,37 +33,45 @@ def write_rows(
 ) -> tuple[Sequence[Archived], Sequence[Rejected]]:
     """Write rows; return what has them now, and what must be kept aside."""
     try:
-        _write(database, archived, rejected)
+        outcomes = _write(database, archived, rejected)
     except OF_THE_DATA as error:
         log.warning("a batch is written one by one", error=type(error).__name__)
-    else:
-        return archived, rejected
-    fitting = [one for one in archived if _fits(database, one)]
-    odd = [Rejected(one.taken.entry, DOES_NOT_FIT) for one in archived if one not in fitting]
-    _write(database, (), (*rejected, *odd))
-    return fitting, (*rejected, *odd)
+        outcomes = [_alone(database, one) for one in archived]
+        _write(database, (), rejected)
+    written = [one for one in outcomes if isinstance(one, Archived)]
+    return written, (*rejected, *(one for one in outcomes if isinstance(one, Rejected)))
 
 
-def _fits(database: Database, one: Archived) -> bool:
+def _alone(database: Database, one: Archived) -> Archived | Rejected:
     try:
-        _write(database, [one], ())
+        return _write(database, [one], ())[0]
     except OF_THE_DATA as error:
         log.warning("values do not fit", sop_uid=one.taken.arrival.sop_uid, error=type(error).__name__)
-        return False
-    return True
+        odd = Rejected(one.taken.entry, DOES_NOT_FIT)
+        _write(database, (), [odd])
+        return odd
 
 
-def _write(database: Database, archived: Sequence[Archived], rejected: Iterable[Rejected]) -> None:
+def _write(database: Database, archived: Sequence[Archived], rejected: Sequence[Rejected]) -> list[Archived | Rejected]:
+    """Write both in one transaction; what became of each of the archived."""
     with database.writing() as session:
         for one in archived:
             if one.taken.self_test:
                 _note_self_test(session, one.taken.arrival.sop_uid)
-        for one in archived:
-            if one.replaces:
-                replace(session, _recording(one))
-        record_all(session, [_recording(one) for one in archived if not one.taken.self_test])
-        for aside in rejected:
-            note_quarantine(session, aside)
+        outcomes = [_replaced(session, one) if one.replaces else one for one in archived]
+        images = [one for one in outcomes if isinstance(one, Archived) and not one.taken.self_test]
+        record_all(session, [_recording(one) for one in images])
+        note_quarantine(session, (*rejected, *(one for one in outcomes if isinstance(one, Rejected))))
+    return outcomes
+
+
+def _replaced(session: Session, one: Archived) -> Archived | Rejected:
+    """Let it replace what a coordinator saw beside it, unless somebody has signed upon that since."""
+    try:
+        replace(session, _recording(one))
+    except SignedUpon as error:
+        return Rejected(one.taken.entry, str(error))
+    return one
 
 
 def _note_self_test(session: Session, sop_uid: str) -> None:

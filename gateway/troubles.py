@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 
 import structlog
 from sqlalchemy import select, update
@@ -12,34 +13,26 @@ from config.database import Database
 from gateway.taken import Rejected
 from scp.arrival import Refusal
 from scp.inbox import Inbox
+from worklist.history import KEPT_ASIDE, REFUSED_AT_THE_DOOR, of_study, shared_reason, tell
 from worklist.models import Trouble, now
+from worklist.states import TroubleKind
+from worklist.troubles import Decision
 
 log = structlog.get_logger()
 
-UNREADABLE = "unreadable"
-DAMAGED = "damaged"
 NOT_READ = "It was received, but cannot be read from our own disk. Look at the disk; it is tried again by itself."
 BROKEN = "It was received, but its file on our own disk is damaged. Ask the sender to send the study again."
 
 
-def note_quarantine(session: Session, aside: Rejected) -> None:
-    """Write down why an entry is kept aside."""
-    arrival = aside.entry.arrival
-    log.warning("quarantined", sender=arrival.sender, sop_uid=arrival.sop_uid, reason=aside.reason)
-    _note(
-        session,
-        Trouble(
-            kind="quarantined",
-            origin=arrival.origin,
-            sender=arrival.sender,
-            reason=aside.reason,
-            sop_uid=arrival.sop_uid,
-            study_uid=arrival.study_uid,
-            key=aside.entry.key,
-            file=aside.entry.key,
-            received_at=arrival.received_at,
-        ),
-    )
+def note_quarantine(session: Session, rejected: Iterable[Rejected]) -> None:
+    """Write down why entries are kept aside, here and in the history of the cases that they concern."""
+    told: Counter[tuple[str, str, str]] = Counter()
+    for aside in rejected:
+        arrival = aside.entry.arrival
+        log.warning("quarantined", sender=arrival.sender, sop_uid=arrival.sop_uid, reason=aside.reason)
+        if _note(session, _aside(aside)):
+            told[arrival.origin, arrival.study_uid, aside.reason] += 1
+    _tell(session, KEPT_ASIDE, told)
 
 
 def note_refusals(inbox: Inbox, database: Database) -> bool:
@@ -48,11 +41,19 @@ def note_refusals(inbox: Inbox, database: Database) -> bool:
     if not notes:
         return False
     with database.writing() as session:
+        told: Counter[tuple[str, str, str]] = Counter()
         for key, refusal in notes:
-            _note(session, _refused(key, refusal))
+            if _note(session, _refused(key, refusal)):
+                told[refusal.origin, refusal.study_uid, shared_reason(TroubleKind.REFUSED, refusal.reason)] += 1
+        _tell(session, REFUSED_AT_THE_DOOR, told)
     for key, _ in notes:
         inbox.forget_refusal(key)
     return True
+
+
+def _tell(session: Session, action: str, told: Mapping[tuple[str, str, str], int]) -> None:
+    for (origin, study_uid, reason), count in told.items():
+        tell(session, origin, study_uid, action, of_study(count, study_uid, reason))
 
 
 def unusable_entries(inbox: Inbox, database: Database) -> Callable[[], bool]:
@@ -60,8 +61,10 @@ def unusable_entries(inbox: Inbox, database: Database) -> Callable[[], bool]:
     noted: dict[tuple[str, str], str] = {}
 
     def step() -> bool:
-        unreadable = {(UNREADABLE, key): told or NOT_READ for key, told in inbox.unreadable().items()}
-        found = unreadable | {(DAMAGED, path.name): BROKEN for path in inbox.damaged()}
+        unreadable: dict[tuple[str, str], str] = {
+            (TroubleKind.UNREADABLE, key): told or NOT_READ for key, told in inbox.unreadable().items()
+        }
+        found = unreadable | {(TroubleKind.DAMAGED, path.name): BROKEN for path in inbox.damaged()}
         if found != noted or not noted:
             _write(database, found)
             noted.clear()
@@ -73,36 +76,62 @@ def unusable_entries(inbox: Inbox, database: Database) -> Callable[[], bool]:
 
 def _write(database: Database, there: Mapping[tuple[str, str], str]) -> None:
     with database.reading() as session:
-        open_ones = select(Trouble.kind, Trouble.key).where(Trouble.kind == UNREADABLE, Trouble.resolved_at.is_(None))
+        open_ones = select(Trouble.kind, Trouble.key).where(
+            Trouble.kind == TroubleKind.UNREADABLE, Trouble.resolved_at.is_(None)
+        )
         over = {(kind, key) for kind, key in session.execute(open_ones)} - there.keys()
     if not there and not over:
         return
     with database.writing() as session:
         for (kind, key), reason in sorted(there.items()):
             _note(session, Trouble(kind=kind, origin="", reason=reason, key=key, file=key))
-        healed = update(Trouble).where(Trouble.kind == UNREADABLE, Trouble.key.in_([key for _, key in over]))
+        healed = update(Trouble).where(
+            Trouble.kind == TroubleKind.UNREADABLE, Trouble.key.in_([key for _, key in over])
+        )
         session.execute(healed.values(resolved_at=now()))
+
+
+def _aside(aside: Rejected) -> Trouble:
+    arrival = aside.entry.arrival
+    return Trouble(
+        kind=TroubleKind.QUARANTINED,
+        origin=arrival.origin,
+        sender=arrival.sender,
+        reason=aside.reason,
+        sop_uid=arrival.sop_uid,
+        study_uid=arrival.study_uid,
+        series_uid=arrival.series_uid,
+        key=aside.entry.key,
+        file=aside.entry.key,
+        received_at=arrival.received_at,
+    )
 
 
 def _refused(key: str, refusal: Refusal) -> Trouble:
     return Trouble(
-        kind="refused",
+        kind=TroubleKind.REFUSED,
         origin=refusal.origin,
         sender=refusal.sender,
         reason=refusal.reason,
         status=refusal.status,
         sop_uid=refusal.sop_uid,
         study_uid=refusal.study_uid,
+        series_uid=refusal.series_uid,
         key=key,
         received_at=refusal.received_at,
     )
 
 
-def _note(session: Session, trouble: Trouble) -> None:
-    """Write it down; what was seen before is shown again if it came back for another reason."""
+def _note(session: Session, trouble: Trouble) -> bool:
+    """Write it down; what was seen before is shown again if it came back for another reason. Whether it is news."""
     seen = session.scalars(select(Trouble).where(Trouble.key == trouble.key)).first()
     if seen is None:
         session.add(trouble)
-    elif seen.kind == UNREADABLE or seen.carried_at is not None:  # accepted, and kept aside again
+        return True
+    if seen.kind == TroubleKind.REFUSED:
+        seen.received_at = max(seen.received_at, trouble.received_at)
+    elif seen.kind == TroubleKind.UNREADABLE or seen.decision == Decision.ACCEPTED:  # accepted, and kept aside again
         seen.kind, seen.reason, seen.resolved_at = trouble.kind, trouble.reason, None
         seen.decision, seen.decided_by, seen.carried_at = "", None, None
+        return True
+    return False

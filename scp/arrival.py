@@ -49,8 +49,9 @@ class Arrival:
 class Refusal:
     """One object that was not kept, in words for the coordinator.
 
-    `status` is the DIMSE status that the sender was given. The UIDs are printable, at most 64 characters and
-    otherwise unchecked: show them, never act on them. An unknown one is empty.
+    `status` is the DIMSE status that the sender was given. `study_uid` and `series_uid` are what the object itself
+    says, as far as it was read, and well-formed; `sop_uid` too, else what was announced: printable, at most 64
+    characters and otherwise unchecked. `origin` alone says whose it is. An unknown one is empty.
     """
 
     origin: str
@@ -61,6 +62,7 @@ class Refusal:
     sop_uid: str
     study_uid: str
     received_at: datetime
+    series_uid: str = ""
 
 
 _TEXTS = tuple(one.name for one in fields(Arrival) if one.name != "received_at")

@@ -15,6 +15,7 @@ from scp.walk import MAX_DEPTH, MAX_ELEMENTS, Walk
 __all__ = [
     "MAX_DEPTH",
     "MAX_ELEMENTS",
+    "NOT_READ",
     "Identity",
     "NotDicom",
     "Screening",
@@ -44,6 +45,10 @@ class Identity:
     series_uid: str
 
 
+NOT_READ = Identity("", "", "", "")
+"""An object of which nothing is known yet."""
+
+
 class Screening:
     """The look at one object while it comes. After Unacceptable there is nothing more to ask of it."""
 
@@ -54,6 +59,11 @@ class Screening:
     def feed(self, piece: Buffer) -> None:
         """Take the next bytes of the data set, any number; raise Unacceptable as soon as that is sure."""
         self._walk.feed(memoryview(piece).cast("B"))
+
+    def so_far(self) -> Identity:
+        """Who the object says it is, as far as it was read; "" for what is not known, not well-formed or ambiguous."""
+        found = {tag: value for tag, value in self._walk.found.items() if tag not in self._walk.twice}
+        return Identity(*(_uid_or_nothing(found.get(tag, b""), name) for tag, name in _WANTED.items()))
 
     def finish(self) -> Identity:
         """Return who the object is, now that all of it was there, or raise Unacceptable."""
@@ -86,6 +96,13 @@ def uid_text(value: bytes, name: str) -> str:
     if len(stripped) > 64 or not _UID.fullmatch(stripped):
         raise Unacceptable(Reason.BAD_UID, name)
     return stripped.decode("ascii")
+
+
+def _uid_or_nothing(value: bytes, name: str) -> str:
+    try:
+        return uid_text(value, name)
+    except Unacceptable:
+        return ""
 
 
 def _readable(transfer_syntax: str) -> Encoding:

@@ -4,7 +4,7 @@ https://dicom.nema.org/medical/dicom/current/output/chtml/part04/sect_B.2.3.html
 """
 
 import threading
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
@@ -19,7 +19,7 @@ from scp.inbox import Inbox, Writing
 from scp.peers import Peer, PeerBook, Right
 from scp.presence import Presence
 from scp.reasons import Reason, Unacceptable
-from scp.screen import Identity, Screening, uid_text
+from scp.screen import NOT_READ, Identity, Screening, uid_text
 
 log = structlog.get_logger()
 
@@ -72,6 +72,7 @@ class Storing:
         self._syntax = context[1]
         self._answer: Answer | None = None
         self._writing: Writing | None = None
+        self._so_far: Callable[[], Identity] = lambda: NOT_READ
         with self._judged():
             self._begin(context[0])
 
@@ -101,6 +102,7 @@ class Storing:
         if peer is not None and self._answer is None:
             self._peer = peer
             self._screening = Screening(self._syntax)
+            self._so_far = self._screening.so_far
             self._writing = self._door.inbox.begin()
 
     def _keep(self, writing: Writing) -> None:
@@ -150,13 +152,24 @@ class Storing:
         self._door.counters.add(Count.REFUSED)
         sop_uid = printable(self._request.sop_uid)
         log.warning("refused an instance", peer=self._calling, sop_uid=sop_uid, reason=str(error))
-        sop_class = printable(self._request.sop_class_uid)
-        origin, sender = self._peer.origin, self._peer.ae_title
-        note = Refusal(origin, sender, str(error), error.status, sop_class, sop_uid, "", datetime.now(UTC))
         try:
-            self._door.inbox.refuse(note)
+            self._door.inbox.refuse(self._refusal(error))
         except OSError as failure:
             log.warning("could not note a refusal", peer=self._calling, sop_uid=sop_uid, error=failure.strerror)
+
+    def _refusal(self, error: Unacceptable) -> Refusal:
+        said = self._so_far()
+        return Refusal(
+            self._peer.origin,
+            self._peer.ae_title,
+            str(error),
+            error.status,
+            said.sop_class_uid or printable(self._request.sop_class_uid),
+            said.sop_uid or printable(self._request.sop_uid),  # the same object, rightly announced, is known by its own
+            said.study_uid,
+            datetime.now(UTC),
+            said.series_uid,
+        )
 
 
 def on_c_echo(event: Event, counters: Counters) -> int:

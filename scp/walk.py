@@ -35,10 +35,14 @@ class _Open(NamedTuple):
 
 
 class Walk:
-    """One data set; `found` has the values of the wanted top-level elements. Raises Unacceptable."""
+    """One data set; `found` has the values of the wanted top-level elements, `twice` which came twice.
+
+    Raises Unacceptable.
+    """
 
     def __init__(self, encoding: Encoding, wanted: dict[int, str]) -> None:
         self.found: dict[int, bytes] = {}
+        self.twice: set[int] = set()
         self._wanted = wanted
         self._open = [_Open(_NO_END, _NO_END, el.VALUE, el.CODECS[encoding])]
         self._left = MAX_ELEMENTS
@@ -204,6 +208,7 @@ class Walk:
         if name is None:
             return
         if tag in self.found:
+            self.twice.add(tag)
             raise Unacceptable(Reason.TWO_UIDS, name)
         if kind > el.UNKNOWN or length > _LONGEST_UID:
             raise Unacceptable(Reason.BAD_UID, name)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from worklist.access import Viewer
 from worklist.models import Commitment, CommitmentItem, Instance, Peer, Site, Study, Trouble
-from worklist.states import CommitmentState, Role
+from worklist.states import CommitmentState, Role, TroubleKind
 from worklist.troubles import Decision
 
 COMMITTED = 0
@@ -93,7 +93,7 @@ def held_by(session: Session, origin: str, sop_uids: Sequence[str]) -> dict[str,
 
 def kept_aside(session: Session, origin: str, sop_uids: Sequence[str]) -> set[str]:
     """Return those of which this origin also sent something that went into quarantine."""
-    mine = (Trouble.origin == origin, Trouble.kind == "quarantined", Trouble.sop_uid.in_(sop_uids))
+    mine = (Trouble.origin == origin, Trouble.kind == TroubleKind.QUARANTINED, Trouble.sop_uid.in_(sop_uids))
     return set(session.scalars(select(Trouble.sop_uid).where(*mine, Trouble.decision != Decision.ACCEPTED)))
 
 

@@ -42,11 +42,15 @@ class Kind(StrEnum):
     SENDER_HAS_MORE = "sender has more"  # the site's PACS counts more images in this study
     COMMITMENT = "commitment"  # the site asked for storage commitment of images that are not here
     KEY_OBJECTS = "key objects"  # a key object selection names images that are not here
+    REFUSED = "refused"  # the receiver refused images; their sender was told
 
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """One finding. `first` and `last` are image numbers beside a gap or of a range of missing ones; lengths in mm."""
+    """One finding. `first` and `last` are image numbers beside a gap or of a range of missing ones; lengths in mm.
+
+    `reason`: why images were refused, in a sentence.
+    """
 
     kind: Kind
     count: int
@@ -54,6 +58,7 @@ class Remark:
     first: int | None = None
     last: int | None = None
     spacing: float | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

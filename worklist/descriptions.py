@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from worklist.access import Viewer
-from worklist.added import images_added, images_version
+from worklist.added import images_version, since_claim
+from worklist.completeness import Remark
 from worklist.lifecycle import possible
 from worklist.models import Case, Delivery, Report, Series, Study
+from worklist.refusals import refused_of
 from worklist.states import CaseState, Role
 
 Json = dict[str, Any]
@@ -36,9 +42,10 @@ def summary(case: Case) -> Json:
     }
 
 
-def whole(case: Case, who: Viewer) -> Json:
+def whole(session: Session, case: Case, who: Viewer) -> Json:
     """Everything that this person may know of a case. What a reader writes is theirs until it is signed."""
     written = case.draft if _may_read_draft(case, who) else None
+    changes, refused = since_claim(case), refused_of(session, case)
     return summary(case) | {
         "reason": case.reason,
         "history": case.history,
@@ -48,13 +55,15 @@ def whole(case: Case, who: Viewer) -> Json:
         "prior_report_date": case.prior_report_date,
         "hold_reason": case.hold_reason,
         "images_added_at": _moment(case.images_added_at),
-        "images_added": images_added(case),
+        "images_added": changes.added,
+        "images_replaced_at": _moment(case.images_replaced_at),
+        "images_replaced": changes.replaced,
         "images_version": images_version(case),
         "signed_at": _moment(case.signed_at),
         "delivered_at": _moment(case.delivered_at),
         "opinion": written,
         "opinion_saved_at": _moment(case.draft_at) if written is not None else None,
-        "studies": [study(each) for each in case.studies],
+        "studies": [study(each, refused.get(each.id, ())) for each in case.studies],
         "reports": [report(each) for each in case.reports],
         "actions": sorted(possible(who, case)),
     }
@@ -65,8 +74,8 @@ def _may_read_draft(case: Case, who: Viewer) -> bool:
     return signed or (Role.READER in who.roles and case.reader_id in {None, who.person_id})
 
 
-def study(each: Study) -> Json:
-    """A study with its series."""
+def study(each: Study, refused: Sequence[Remark] = ()) -> Json:
+    """A study with its series; `refused`: what of it was refused at the door."""
     return {
         "study_uid": each.study_uid,
         "patient_id": each.patient_id,
@@ -77,7 +86,7 @@ def study(each: Study) -> Json:
         "description": each.description,
         "accession": each.accession,
         "images_at_sender": each.expected,
-        "remarks": each.remarks,
+        "remarks": [*each.remarks, *map(asdict, refused)],
         "series": [series(one) for one in each.series],
     }
 

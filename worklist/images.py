@@ -9,10 +9,20 @@ from datetime import datetime
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
-from worklist.models import AuditLine, Case, CaseStudy, Instance, Series, Study
+from worklist.history import IMAGE_REPLACED, tell
+from worklist.models import AuditLine, Case, CaseStudy, Instance, Series, Study, now
 from worklist.states import CaseState
+from worklist.troubles import signed_on
 
 WAITING = frozenset({CaseState.DRAFT, CaseState.AWAITING_IMAGES})
+SIGNED_UPON = (
+    "It was accepted, but meanwhile a report was signed on the version that is here, so it did not replace that. "
+    "Ask the sender to send it under a new SOP Instance UID (PS3.5 section 9), and reject this one."
+)
+
+
+class SignedUpon(Exception):  # noqa: N818 - it names what happened to the instance
+    """A report rests on the version that is here: keep the other one aside, a person must look at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,22 +104,36 @@ def record_all(session: Session, recordings: Sequence[Recording]) -> None:
 
 
 def replace(session: Session, one: Recording) -> None:
-    """Put another version of an instance in the place of the first; again for the same version changes nothing."""
+    """Put another version of an instance in the place of the first; again for the same version changes nothing.
+
+    Raises SignedUpon where a report was signed on the first: asked here, where nobody can sign meanwhile.
+    """
     study = _study(session, one.origin, one.study, one.facts.received_at)
     row = session.scalars(
         select(Instance).where(Instance.study_id == study.id, Instance.sop_uid == one.facts.sop_uid)
     ).one_or_none()
     if row is None or row.sha256 == one.facts.sha256:
         return
-    series = _series(session, study, one, ours=False)
-    row.series.version += 1
+    if signed_on(session, one.origin, one.facts.sop_uid):
+        raise SignedUpon(SIGNED_UPON)
+    left, entered = row.series, _series(session, study, one, ours=False)
     for name in _NAMES:
         setattr(row, name, getattr(one.facts, name))
-    row.series_id = series.id
-    series.version += 1
-    study.version += 1
-    _arrived(session, study, one.facts.received_at)
+    row.series_id = entered.id
+    _count_replaced(study, left, entered)
+    _changed(session, study, one.facts.received_at, images_replaced_at=now())
+    detail = f"An accepted version took the place of image {one.facts.sop_uid}."
+    tell(session, study.origin, study.study_uid, IMAGE_REPLACED, detail)
     session.flush()
+
+
+def _count_replaced(study: Study, left: Series, entered: Series) -> None:
+    """Two changes of series, which may be the same one; `worklist.added` knows that they are one image."""
+    left.version += 1
+    entered.version += 1
+    study.version += 1
+    if not (left.ours or entered.ours):
+        study.replaced += 1
 
 
 def _record_study(session: Session, recordings: Sequence[Recording], *, ours: bool) -> None:
@@ -130,7 +154,8 @@ def _record_study(session: Session, recordings: Sequence[Recording], *, ours: bo
     if first.made_by:
         _audit(session, known, fresh)
     if not ours:
-        _arrived(session, known, max(one.facts.received_at for one in fresh))
+        received_at = max(one.facts.received_at for one in fresh)
+        _changed(session, known, received_at, images_added_at=received_at)
     session.flush()
 
 
@@ -210,13 +235,14 @@ def _series(session: Session, study: Study, one: Recording, *, ours: bool) -> Se
     return found
 
 
-def _arrived(session: Session, study: Study, received_at: datetime) -> None:
+def _changed(session: Session, study: Study, received_at: datetime, **when: datetime) -> None:
+    """Let the cases of a complete study say when its images changed, and how."""
     study.last_at = max(study.last_at, received_at)
     if study.settled:
         of_this_study = select(CaseStudy.case_id).where(CaseStudy.study_id == study.id)
         session.execute(
             update(Case)
             .where(Case.id.in_(of_this_study), Case.state.not_in(WAITING))
-            .values(images_added_at=received_at)
+            .values(**when)
             .execution_options(synchronize_session=False)
         )

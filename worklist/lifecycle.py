@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, CursorResult, and_, or_, true, update
 from sqlalchemy.orm import Session
 
 from worklist.access import Viewer
-from worklist.added import version_now
+from worklist.added import replaced_now, version_now
 from worklist.models import AuditLine, Case, now
 from worklist.states import CaseState, Role
 
@@ -135,13 +135,14 @@ def reroute(session: Session, case: Case, detail: str, **routed: Any) -> None:
 
 def claim(session: Session, case: Case, who: Viewer) -> None:
     """Give the case to one reader. Of two who claim at once exactly one succeeds; the other gets WrongState."""
-    _move(session, case, Action.CLAIM, who, reader_id=who.person_id, claimed_at=now(), claimed_version=version_now())
+    _move(session, case, Action.CLAIM, who, reader_id=who.person_id, claimed_at=now(), claimed_version=version_now(),
+          claimed_replaced=replaced_now())  # fmt: skip
 
 
 def release(session: Session, case: Case, who: Viewer, reason: str) -> None:
     """Hand the case back to the worklist; what was written stays as its draft."""
     _move(session, case, Action.RELEASE, who, detail=reason, reader_id=None, claimed_at=None, claimed_version=None,
-          hold_reason="")  # fmt: skip
+          claimed_replaced=None, hold_reason="")  # fmt: skip
 
 
 def hold(session: Session, case: Case, who: Viewer, reason: str) -> None:

@@ -230,6 +230,7 @@ class Study(Base):
     last_at: Mapped[datetime] = mapped_column(default=now, index=True)  # when its newest instance arrived
     settled: Mapped[bool] = mapped_column(default=False, server_default=false())  # quiet, and its case was opened
     version: Mapped[int] = mapped_column(default=0)  # grows with every instance: the ETag of what we say of it
+    replaced: Mapped[int] = mapped_column(default=0, server_default="0")  # images in whose place a version was accepted
     expected: Mapped[int | None]  # how many images the sender's own archive counts, where it can be asked
     asked_version: Mapped[int] = mapped_column(default=-1, server_default="-1")  # at which version it was asked
     checked_version: Mapped[int] = mapped_column(default=-1, server_default="-1")  # of which version `remarks` are
@@ -291,13 +292,14 @@ class Trouble(Base):
 
     __tablename__ = "trouble"
     id: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[str] = mapped_column(String(16))  # "refused", "quarantined", "unreadable" or "damaged"
+    kind: Mapped[str] = mapped_column(String(16))  # worklist.states.TroubleKind
     origin: Mapped[str] = mapped_column(String(32))
     sender: Mapped[str] = mapped_column(default="")
     reason: Mapped[str] = mapped_column(Text)
     status: Mapped[int] = mapped_column(default=0)  # the DIMSE status that the sender got
     sop_uid: Mapped[str] = mapped_column(default="")
     study_uid: Mapped[str] = mapped_column(default="", index=True)
+    series_uid: Mapped[str] = mapped_column(default="", server_default="")
     key: Mapped[str] = mapped_column(String(64), unique=True)  # of the inbox: seen twice, written once
     file: Mapped[str] = mapped_column(default="")  # in DIR/quarantine
     received_at: Mapped[datetime] = mapped_column(default=now, index=True)
@@ -371,10 +373,12 @@ class Case(Base):
     draft: Mapped[dict[str, Any]] = mapped_column(default=dict)  # the opinion while it is written
     draft_at: Mapped[datetime | None]
     images_added_at: Mapped[datetime | None]  # an instance came after the case was READY
+    images_replaced_at: Mapped[datetime | None]  # an accepted version took the place of one after the case was READY
     created_at: Mapped[datetime] = mapped_column(default=now)
     ready_at: Mapped[datetime | None]
     claimed_at: Mapped[datetime | None]
-    claimed_version: Mapped[int | None]  # worklist.seen.images_version when it was claimed
+    claimed_version: Mapped[int | None]  # worklist.added.images_version when it was claimed
+    claimed_replaced: Mapped[int | None]  # worklist.added.images_replaced of its studies when it was claimed
     signed_at: Mapped[datetime | None]
     delivered_at: Mapped[datetime | None]
     site: Mapped[Site | None] = relationship()

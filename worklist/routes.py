@@ -110,7 +110,7 @@ def _add_reading(api: Blueprint, desk: Desk) -> None:
     def one(case_id: int) -> Json:
         who = asking()
         with desk.database.reading() as session:
-            return descriptions.whole(cases.get(session, who, case_id), who)
+            return descriptions.whole(session, cases.get(session, who, case_id), who)
 
     @api.get("/<int:case_id>/deliveries")
     def deliveries(case_id: int) -> Json:
@@ -158,7 +158,7 @@ def _add_acts(api: Blueprint, desk: Desk) -> None:
             find = cases.get_to_claim if name == "claim" else cases.get
             case = find(session, who, case_id)
             ACTS[name](desk, session, case, who, body)
-            return descriptions.whole(case, who)
+            return descriptions.whole(session, case, who)
 
 
 def _add_writing(api: Blueprint, desk: Desk) -> None:
@@ -166,7 +166,7 @@ def _add_writing(api: Blueprint, desk: Desk) -> None:
     def start() -> tuple[Json, int]:
         who, text = asking(), request_text(_body())
         with desk.database.writing() as session:
-            return descriptions.whole(cases.start(session, who, text), who), 201
+            return descriptions.whole(session, cases.start(session, who, text), who), 201
 
     @api.put("/<int:case_id>/request")
     def change_request(case_id: int) -> Json:
@@ -174,7 +174,7 @@ def _add_writing(api: Blueprint, desk: Desk) -> None:
         with desk.database.writing() as session:
             case = cases.get(session, who, case_id)
             cases.change_request(session, case, who, text, desk.route)
-            return descriptions.whole(case, who)
+            return descriptions.whole(session, case, who)
 
     @api.put("/<int:case_id>/opinion")
     def save_opinion(case_id: int) -> Json:
@@ -189,7 +189,7 @@ def _add_writing(api: Blueprint, desk: Desk) -> None:
         who, seen = asking(), _seen(_body())
         desk.sign(who, case_id, seen)
         with desk.database.reading() as session:
-            return descriptions.whole(cases.get(session, who, case_id), who)
+            return descriptions.whole(session, cases.get(session, who, case_id), who)
 
 
 def _add_report(api: Blueprint, desk: Desk) -> None:

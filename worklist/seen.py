@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from worklist.added import images_added, images_version
+from worklist.added import Changes, images_version, since_claim
 from worklist.lifecycle import WrongState
 from worklist.models import Case
 
@@ -35,16 +35,23 @@ def text_version(case: Case) -> str:
 
 
 def check_seen(case: Case, seen: Seen) -> None:
-    """Raise Unseen if the draft is another one, or if images came since the claim that the reader does not name."""
+    """Raise Unseen if the draft is another one, or if images changed since the claim as the reader does not name."""
     if seen.text_version not in {None, text_version(case)}:
         raise Unseen("The text has changed since you looked, perhaps in another window. Read it again, then sign.")
-    version, added = images_version(case), images_added(case)
-    if seen.images_version != version and (added or seen.images_version is not None):
-        raise Unseen(f"{added_in_words(added)} Look at them before you sign.",
-                     {"images_added": added, "images_version": version})  # fmt: skip
+    version, changes = images_version(case), since_claim(case)
+    if seen.images_version != version and (changes or seen.images_version is not None):
+        told = changes_in_words(changes) or "The images are not those that you looked at."
+        raise Unseen(f"{told} Look at them before you sign.",
+                     {"images_added": changes.added, "images_replaced": changes.replaced,
+                      "images_version": version})  # fmt: skip
 
 
-def added_in_words(added: int) -> str:
-    """1 image was added after you claimed this case."""
-    images = "1 image was" if added == 1 else f"{added:,} images were"
-    return f"{images} added after you claimed this case."
+def changes_in_words(changes: Changes, after: str = "after you claimed this case") -> str:
+    """2 images were added and 1 image was replaced after you claimed this case; "" if nothing changed."""
+    told = [_said(changes.added, "added")] if changes.added else []
+    told += [_said(changes.replaced, "replaced")] if changes.replaced else []
+    return f"{' and '.join(told)} {after}." if told else ""
+
+
+def _said(count: int, what: str) -> str:
+    return f"1 image was {what}" if count == 1 else f"{count:,} images were {what}"

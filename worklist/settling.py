@@ -14,7 +14,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, and_, func, not_, or_, select, tuple_, update
 from sqlalchemy.orm import Session, aliased, selectinload
 
-from worklist import lifecycle
+from worklist import history, lifecycle
 from worklist.cases import facts_of
 from worklist.models import Case, CaseStudy, Instance, Series, Study, now
 from worklist.routing import Route
@@ -118,6 +118,7 @@ def _case_of(session: Session, study: Study) -> Case:
     session.flush()
     session.add(CaseStudy(case_id=case.id, study_id=study.id))
     session.flush()
+    history.tell_what_was_before(session, case, study)
     return case
 
 

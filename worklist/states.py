@@ -40,6 +40,15 @@ class CommitmentState(StrEnum):
     GIVEN_UP = "GIVEN_UP"  # nobody took the report for days
 
 
+class TroubleKind(StrEnum):
+    """Why an object is in no study. The values are stored."""
+
+    REFUSED = "refused"  # at the door: its sender was told, and we do not have it
+    QUARANTINED = "quarantined"  # kept aside until a coordinator decides
+    UNREADABLE = "unreadable"  # our own disk does not give it just now
+    DAMAGED = "damaged"  # its file on our own disk is broken
+
+
 class Role(StrEnum):
     """What a person is here."""
 

@@ -16,11 +16,11 @@ from sqlalchemy import ColumnElement, Select, and_, func, literal, not_, or_, se
 from sqlalchemy.orm import Session
 
 from worklist.access import Viewer
+from worklist.history import of_study, tell
 from worklist.lifecycle import NotAllowed, NotFound, WrongState
 from worklist.models import AuditLine, CaseStudy, Instance, Report, Study, Trouble, now
+from worklist.states import TroubleKind
 
-QUARANTINED: Final = "quarantined"
-REFUSED: Final = "refused"
 SETTLING: Final = timedelta(seconds=30)
 """How long ingest may take with an object that went back into the inbox."""
 
@@ -75,7 +75,7 @@ def waiting_like(session: Session, one: Trouble) -> int:
 def get(session: Session, who: Viewer, trouble_id: int) -> Trouble:
     """One object that was kept aside. Raises NotFound for whoever does not oversee."""
     found = session.get(Trouble, trouble_id) if who.oversees else None
-    if found is None or found.kind != QUARANTINED:
+    if found is None or found.kind != TroubleKind.QUARANTINED:
         raise NotFound("No such object is kept aside.")
     return found
 
@@ -86,7 +86,7 @@ def decide(session: Session, who: Viewer, one: Trouble, decision: Decision, answ
     Raises WrongState if somebody was faster, NotAllowed where a signed report rests on what an accepted object would
     replace.
     """
-    if decision is Decision.ACCEPTED and signed_on(session, one):
+    if decision is Decision.ACCEPTED and signed_on(session, one.origin, one.sop_uid):
         raise NotAllowed(
             "A report was signed on the first version of this image, so it cannot be replaced. Ask the sender to send "
             "the changed image under a new SOP Instance UID (PS3.5 section 9), and reject this one."
@@ -103,15 +103,17 @@ def decide(session: Session, who: Viewer, one: Trouble, decision: Decision, answ
     ).all()
     if not changed:
         raise WrongState("Somebody else has decided about this object.")
-    detail = f"{len(changed)} of study {one.study_uid}: {answer or one.reason}"
-    session.add(AuditLine(person_id=who.person_id, action=f"quarantine: {decision}", detail=detail))
+    detail = of_study(len(changed), one.study_uid, answer or one.reason)
+    action = f"quarantine: {decision}"
+    if not tell(session, one.origin, one.study_uid, action, detail, who.person_id):  # of no case: still audited
+        session.add(AuditLine(person_id=who.person_id, action=action, detail=detail))
     session.refresh(one)
     return len(changed)
 
 
-def signed_on(session: Session, one: Trouble) -> bool:
-    """Whether a report was signed on another version of this very instance."""
-    return bool(session.scalar(select(_signed_on(literal(one.origin), literal(one.sop_uid)))))
+def signed_on(session: Session, origin: str, sop_uid: str) -> bool:
+    """Whether a report was signed on the version that is here of this very instance."""
+    return bool(session.scalar(select(_signed_on(literal(origin), literal(sop_uid)))))
 
 
 def being_replaced(session: Session, study_ids: Sequence[int]) -> bool:
@@ -149,12 +151,13 @@ def to_carry(session: Session, most: int) -> Sequence[Trouble]:
 
 
 def carried(session: Session, ids: Sequence[int]) -> None:
-    """Note that they went back."""
-    session.execute(update(Trouble).where(Trouble.id.in_(ids)).values(carried_at=now()))
+    """Note that they went back; of what ingest has kept aside anew in the meantime, nothing went."""
+    still = (Trouble.id.in_(ids), Trouble.decision == Decision.ACCEPTED)
+    session.execute(update(Trouble).where(*still).values(carried_at=now()))
 
 
 def _waiting() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return Trouble.kind == QUARANTINED, Trouble.resolved_at.is_(None)
+    return Trouble.kind == TroubleKind.QUARANTINED, Trouble.resolved_at.is_(None)
 
 
 def _like(one: Trouble) -> tuple[ColumnElement[bool], ...]:

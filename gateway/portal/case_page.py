@@ -31,6 +31,7 @@ from worklist import cases
 from worklist.access import Viewer
 from worklist.cases import EDITABLE_BY_REQUESTER
 from worklist.models import AuditLine, Case
+from worklist.refusals import refused_of
 from worklist.states import CaseState, Role
 from worklist.subspecialties import Subspecialty, label
 
@@ -81,7 +82,7 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
     def case_state(case_id: int) -> ResponseReturnValue:
         with services.database.reading() as session:
             case = cases.get(session, asking(), case_id)
-            is_now = standing(case, kept_aside(session, case, asking()))
+            is_now = _about(session, case, asking())["standing"]
         return "", 204, {"HX-Refresh": "true"} if flask.request.args.get("was") != is_now else {}
 
     @portal.get("/cases/<int:case_id>/news")
@@ -91,6 +92,10 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
     @portal.get("/cases/<int:case_id>/saved")
     def case_saved(case_id: int) -> ResponseReturnValue:
         return render(case_id, "case_saved.html")
+
+    @portal.get("/cases/<int:case_id>/remarks")
+    def case_remarks(case_id: int) -> ResponseReturnValue:
+        return render(case_id, "case_remarks.html")
 
     @portal.get("/cases/<int:case_id>/images")
     def case_images(case_id: int) -> ResponseReturnValue:
@@ -127,6 +132,7 @@ def _concordances(case: Case) -> tuple[tuple[str, str], ...]:
 
 def _about(session: Session, case: Case, who: Viewer) -> dict[str, object]:
     aside = kept_aside(session, case, who)
+    remarks = _remarks(session, case, who)
     line: CaseLine = case_line(case, who, count_images(session, [case]))
     return {
         "case": case,
@@ -134,11 +140,19 @@ def _about(session: Session, case: Case, who: Viewer) -> dict[str, object]:
         "viewer_link": viewer_link(case.id, line.studies),
         "documents": documents_of(session, who, case),
         "doubt": doubt_of(case),
-        "remarks": (remarks_for_patient(case),) if case.patient_id == who.person_id else remarks_in_words(case),
+        "remarks": remarks,
         "late": late_images(case, who),
         "aside": aside,
-        "standing": standing(case, aside),
+        "standing": standing(case, (aside, *remarks)),
     }
+
+
+def _remarks(session: Session, case: Case, who: Viewer) -> tuple[str, ...]:
+    refused = refused_of(session, case)
+    if case.patient_id != who.person_id:
+        return remarks_in_words(case, refused)
+    told = remarks_for_patient(case, refused)
+    return (told,) if told else ()
 
 
 def _sections(services: PortalServices, session: Session, case: Case, who: Viewer) -> tuple[Section, ...]:

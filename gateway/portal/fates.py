@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from worklist.models import Case, Instance, Study, Trouble
+from worklist.states import TroubleKind
 from worklist.troubles import Decision
 
 
@@ -25,7 +26,7 @@ def fate_of(session: Session, case: Case, checking: int) -> Fate:
     origin = f"case:{case.id}"
     archived = select(func.count()).select_from(Instance).join(Study, Study.id == Instance.study_id)
     aside = select(func.count(Trouble.sop_uid.distinct())).where(
-        Trouble.kind == "quarantined", Trouble.decision != Decision.ACCEPTED
+        Trouble.kind == TroubleKind.QUARANTINED, Trouble.decision != Decision.ACCEPTED
     )
     return Fate(
         archived=session.scalar(archived.where(Study.origin == origin)) or 0,

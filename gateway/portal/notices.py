@@ -9,26 +9,32 @@ from sqlalchemy.orm import Session
 
 from gateway.portal.words import counted
 from worklist.access import Viewer
-from worklist.added import images_added, images_version
+from worklist.added import images_ever, since_claim
 from worklist.models import Case, Trouble
-from worklist.seen import added_in_words
-from worklist.states import CaseState
+from worklist.seen import changes_in_words
+from worklist.states import CaseState, TroubleKind
 
 Words = Callable[[int], str]
 
 
 def late_images(case: Case, who: Viewer) -> str:
-    """What is to be known of images that came after the claim, or even after the signature; "" if none did."""
+    """What is to be known of images that came or were replaced after the claim, or the signature; "" if none was."""
     if case.reports:
-        return _after_signing(images_version(case) - len(case.reports[-1].content["evidence"]))
-    added = images_added(case)
-    if added and case.reader_id == who.person_id:
-        return f"{added_in_words(added)} Look at them before you sign."
-    if added:
-        return f"{_were(added)} added after the reader claimed this case; the reader is told before signing."
-    if case.images_added_at and case.state is CaseState.READY:
-        return "Images were added. Open the images again to see them all."
+        return _after_signing(images_ever(case) - len(case.reports[-1].content["evidence"]))
+    changes = since_claim(case)
+    if changes and case.reader_id == who.person_id:
+        return f"{changes_in_words(changes)} Look at them before you sign."
+    if changes:
+        told = changes_in_words(changes, "after the reader claimed this case")
+        return f"{told.removesuffix('.')}; the reader is told before signing."
+    if case.state is CaseState.READY and (case.images_added_at or case.images_replaced_at):
+        return f"Images were {_what_changed(case)}. Open the images again to see them all."
     return ""
+
+
+def _what_changed(case: Case) -> str:
+    told = [what for what, at in (("added", case.images_added_at), ("replaced", case.images_replaced_at)) if at]
+    return " and ".join(told)
 
 
 def _after_signing(late: int) -> str:
@@ -42,7 +48,7 @@ def kept_aside(session: Session, case: Case, who: Viewer) -> str:
         select(func.count())
         .select_from(Trouble)
         .where(
-            Trouble.kind != "refused",  # contradicting, unreadable or damaged
+            Trouble.kind != TroubleKind.REFUSED,  # contradicting, unreadable or damaged
             Trouble.resolved_at.is_(None),
             tuple_(Trouble.origin, Trouble.study_uid).in_(studies),
         )

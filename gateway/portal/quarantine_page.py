@@ -35,7 +35,7 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
                 "one": one,
                 "origin": origin_in_words(one.origin, _sites(services)),
                 "count": troubles.waiting_like(session, one),
-                "signed_on": troubles.signed_on(session, one),
+                "signed_on": troubles.signed_on(session, one.origin, one.sop_uid),
             }
         comparison, problem = _compare(services, one)
         return flask.render_template("quarantine_one.html", comparison=comparison, problem=problem, **told)

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from gateway.portal.case_lines import CaseLine, case_line
+from gateway.portal.remarks import Refused, remarks_in_words
 from gateway.portal.rights import asking
 from gateway.portal.services import PortalServices
 from gateway.portal.studies import count_images
@@ -19,10 +20,11 @@ from sr_reports.problems import opinion_problems
 from sr_reports.sections import Section
 from worklist import cases, lifecycle
 from worklist.access import Viewer
-from worklist.added import images_added, images_version
+from worklist.added import images_version, since_claim
 from worklist.models import Case
+from worklist.refusals import refused_of
 from worklist.routes import Invalid
-from worklist.seen import Seen, Unseen, added_in_words, text_version
+from worklist.seen import Seen, Unseen, changes_in_words, text_version
 from worklist.states import CaseState
 
 
@@ -34,16 +36,16 @@ class Readiness:
     open: tuple[str, ...]
 
 
-def readiness(case: Case) -> Readiness:
-    """What is missing in the draft."""
+def readiness(case: Case, refused: Refused) -> Readiness:
+    """What is missing in the draft, and in the images."""
     opinion = Opinion.from_json(case.draft)
     missing = opinion_problems(opinion, tuple(case.questions), case.prior_report)
     still_open = []
     if not opinion.recommendations.strip():
         still_open.append("There are no recommendations.")
-    if added := images_added(case):
-        still_open.append(f"{added_in_words(added)} Have you looked at them?")
-    return Readiness(missing, tuple(still_open))
+    if changes := since_claim(case):
+        still_open.append(f"{changes_in_words(changes)} Have you looked at them?")
+    return Readiness(missing, (*still_open, *remarks_in_words(case, refused)))
 
 
 def answers_of(case: Case) -> dict[str, str]:
@@ -73,7 +75,7 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
                 "sign.html",
                 case=case,
                 line=_line(session, case),
-                readiness=readiness(case),
+                readiness=readiness(case, refused_of(session, case)),
                 seen=Seen(images_version(case), text_version(case)),
             )
 

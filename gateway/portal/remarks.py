@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from gateway.portal.words import counted
 from worklist.completeness import Kind, Remark
 from worklist.models import Case, Series, Study
 
-
-def remarks_in_words(case: Case) -> tuple[str, ...]:
-    """One sentence for each finding in the case's studies."""
-    return tuple(_sentence(study, Remark(**said)) for study in case.studies for said in study.remarks)
+Refused = Mapping[int, Sequence[Remark]]
+NOTHING: Refused = {}
 
 
-def remarks_for_patient(case: Case) -> str:
+def remarks_in_words(case: Case, refused: Refused = NOTHING) -> tuple[str, ...]:
+    """One sentence for each finding in the case's studies; `refused`: what `worklist.refusals.refused_of` found."""
+    return tuple(
+        _sentence(study, remark)
+        for study in case.studies
+        for remark in (*(Remark(**said) for said in study.remarks), *refused.get(study.id, ()))
+    )
+
+
+def remarks_for_patient(case: Case, refused: Refused = NOTHING) -> str:
     """One sentence if images seem to be missing, else ""."""
     missing = any(said["kind"] != Kind.DUPLICATES for study in case.studies for said in study.remarks)
-    if not missing:
+    if not (missing or refused):
         return ""
     return (
         "It looks as if some images of this examination are not on what you gave us. The specialist knows; "
@@ -51,12 +58,27 @@ def _numbers(remark: Remark) -> str:
     return f"images {remark.first} to {remark.last} did not arrive."
 
 
+def _refused(remark: Remark) -> str:
+    were, they_are = ("was", "It is") if remark.count == 1 else ("were", "They are")
+    images = counted(remark.count, "image")
+    return f"{images} of this study {were} refused: {remark.reason}. {they_are} not among the images."
+
+
+def _asked_to_keep(remark: Remark) -> str:
+    """A request for storage commitment names no study: that an image is of this one is likely, and no more."""
+    images, may = counted(remark.count, "image"), "It may" if remark.count == 1 else "They may"
+    return (
+        f"the sender asked us to keep images of this study, and with them {images} that we do not have. {may} be of it."
+    )
+
+
 WORDS: Mapping[Kind, Callable[[Remark], str]] = {
     Kind.GAP: _gap,
     Kind.NUMBERS: _numbers,
     Kind.DUPLICATES: lambda one: f"{counted(one.count, 'image')} came twice, under different identifiers.",
     Kind.PLANNED: lambda one: f"by their own count, {counted(one.count, 'image')} of this acquisition did not arrive.",
     Kind.SENDER_HAS_MORE: lambda one: f"the sender’s archive has {counted(one.count, 'more image')} of this study.",
-    Kind.COMMITMENT: lambda one: f"the sender says it sent {counted(one.count, 'more image')} of this study.",
+    Kind.COMMITMENT: _asked_to_keep,
     Kind.KEY_OBJECTS: lambda one: f"{counted(one.count, 'image')} named as a key image did not arrive.",
+    Kind.REFUSED: _refused,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -55,14 +56,15 @@ def moving(case: Case) -> bool:
     return case.state is CaseState.SIGNED
 
 
-def standing(case: Case, aside: str) -> str:
+def standing(case: Case, said: Iterable[str]) -> str:
     """Everything of a case that changes by itself, as one word: a page that shows another one loads anew.
 
-    While images are still being handed in their number does not count: it would interrupt the upload.
+    `said`: the notices that stand on it. While images are still being handed in their number does not count: it would
+    interrupt the upload.
     """
     if case.state in WAITING:
         return str(case.state)
-    told = [str(case.state), str(images_version(case)), aside]
+    told = [str(case.state), str(images_version(case)), *said]
     for report in case.reports:
         told += [str(report.published_at), report.last_error]
         told += [f"{each.id} {each.state} {each.attempts} {each.last_error}" for each in report.deliveries]

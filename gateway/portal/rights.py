@@ -29,6 +29,7 @@ PAGES: Mapping[str, frozenset[Role]] = {
     "case": EVERYBODY,
     "case_state": EVERYBODY,
     "case_news": EVERYBODY,
+    "case_remarks": EVERYBODY,
     "case_images": EVERYBODY,
     "case_saved": READERS,
     "case_document": EVERYBODY,

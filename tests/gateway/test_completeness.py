@@ -92,7 +92,15 @@ SEEN = {"kind": "gap", "count": 2, "series_uid": "1.2.3.1", "first": 6, "last": 
         (SEEN | {"kind": "numbers"}, "Series 1 (axial): images 6 to 9 did not arrive."),
         (SEEN | {"kind": "duplicates"}, "Series 1 (axial): 2 images came twice, under different identifiers."),
         ({"kind": "sender has more", "count": 3}, "The sender\u2019s archive has 3 more images of this study."),
-        ({"kind": "commitment", "count": 1}, "The sender says it sent 1 more image of this study."),
+        (
+            {"kind": "commitment", "count": 1},
+            "The sender asked us to keep images of this study, and with them 1 image that we do not have. "
+            "It may be of it.",
+        ),
+        (
+            {"kind": "refused", "count": 3, "reason": "It ends early"},
+            "3 images of this study were refused: It ends early. They are not among the images.",
+        ),
         ({"kind": "key objects", "count": 1}, "1 image named as a key image did not arrive."),
     ],
 )

@@ -141,5 +141,5 @@ def test_an_image_that_comes_while_the_report_is_made_is_not_signed_over(
     do_while_made(monkeypatch, arrive)
     with pytest.raises(Unseen, match="1 image was added") as refused:
         world.sign(reader, case_id)
-    assert refused.value.members == {"images_added": 1, "images_version": 2}
+    assert refused.value.members == {"images_added": 1, "images_replaced": 0, "images_version": 2}
     assert case_of(world, case_id).state is CaseState.CLAIMED

@@ -120,6 +120,24 @@ def test_a_truncated_object_is_refused_noted_and_not_kept(hospital, made):
     assert hospital.kept() == []
 
 
+def test_a_refusal_names_study_and_series_of_the_object_as_far_as_it_was_read(hospital, made):
+    """Without them nobody could say on the case that an image was refused, and its reader signed without it."""
+    uids = {"SOPInstanceUID": "1.2.3", "StudyInstanceUID": "1.2.7", "SeriesInstanceUID": "1.2.8"}
+    dataset = made.dataset_of(made.object(**uids))
+    twice = dataset.replace(series := made.element(0x0020000E, b"1.2.8\0", b"UI"), series * 2)
+    made.store_raw(hospital.port, dataset[:-10])
+    made.store_raw(hospital.port, dataset, announced=(made.CT, "1.2.4"))
+    made.store_raw(hospital.port, twice)
+    made.store_raw(hospital.port, dataset[: dataset.index(b"1.2.7")])
+    notes = [note for _, note in hospital.inbox.refusals(9)]
+    assert [(note.sop_uid, note.study_uid, note.series_uid) for note in notes] == [
+        ("1.2.3", "1.2.7", "1.2.8"),
+        ("1.2.3", "1.2.7", "1.2.8"),
+        ("1.2.3", "1.2.7", ""),
+        ("1.2.3", "", ""),
+    ], "what is ambiguous or was not read is not invented"
+
+
 def test_an_object_other_than_announced_is_refused(hospital, made):
     dataset = made.dataset_of(made.object(SOPInstanceUID="1.2.3"))
     assert made.store_raw(hospital.port, dataset, announced=(made.CT, "1.2.4")).Status == 0xA901

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 
 from config.database import Database, connect
 from worklist import schema
-from worklist.added import images_added
+from worklist.added import Changes, since_claim
 from worklist.models import Base, Case, Site, Study, now
 from worklist.states import CaseState
 
@@ -111,4 +111,4 @@ def test_a_case_that_was_claimed_before_an_update_knows_which_images_came_after_
             import_module("worklist.migrations.versions.20261125_claimed_version").upgrade()
     with database.reading() as session:
         old, ready = session.query(Case).order_by(Case.id)
-        assert (images_added(old), old.claimed_version, ready.claimed_version) == (1, 1, None)
+        assert (since_claim(old), old.claimed_version, ready.claimed_version) == (Changes(added=1), 1, None)

@@ -6,7 +6,7 @@ from alembic import op
 import worklist.models
 
 revision = 'a3962050e333'
-down_revision = '2b16b1657e50'
+down_revision = 'a5ced0a9a127'
 branch_labels = None
 depends_on = None
 
