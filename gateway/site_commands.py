@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from gateway.sites import Receiver
-    from worklist.models import Heard, Site, TurnedAway
+    from worklist.models import Heard, Site
+    from worklist.turned_away import Caller
 
 site = typer.Typer(help="Hospitals and the DICOM peers they send from and receive on.", no_args_is_help=True)
 Code = Annotated[str, typer.Argument(help="Short code, e.g. ST_MARY.")]
@@ -199,7 +200,7 @@ def _described(here: Site) -> Iterator[str]:
     yield f"receives on: {receivers or 'nothing'} (proof: {proof or 'none'})"
 
 
-def _traffic(heard: Sequence[Heard], refused: Sequence[TurnedAway]) -> Iterator[str]:
+def _traffic(heard: Sequence[Heard], refused: Sequence[Caller]) -> Iterator[str]:
     from gateway.site_words import REFUSALS
 
     if not heard:

@@ -18,6 +18,7 @@ from config.private import write_private
 from gateway.site_words import BadPeer, checked_code, checked_host, checked_name, checked_title
 from scp.tls import Shown
 from worklist.models import Heard, Peer, Site, TurnedAway
+from worklist.turned_away import Caller, turned_away
 
 DOCTOR = "OVERREAD_DOCTOR"  # our own voice through the front door
 LOOPBACK = ("127.0.0.0/8", "::1/128")
@@ -70,11 +71,10 @@ def site_by_code(session: Session, code: str) -> Site:
     return site
 
 
-def turned_away_of(session: Session, site: Site) -> Sequence[TurnedAway]:
+def turned_away_of(session: Session, site: Site) -> Sequence[Caller]:
     """Associations under the site's AE titles that were not opened, the last first."""
     titles = [peer.ae_title for peer in site.peers if peer.may_send]
-    query = select(TurnedAway).where(TurnedAway.calling.in_(titles)).order_by(TurnedAway.last_at.desc())
-    return session.scalars(query.limit(20)).all()
+    return turned_away(session, TurnedAway.calling.in_(titles), most=20)
 
 
 def heard_of(session: Session, site: Site) -> Sequence[Heard]:

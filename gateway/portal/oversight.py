@@ -21,10 +21,13 @@ from gateway.portal.services import PortalServices
 from gateway.portal.words import Label
 from gateway.site_words import REFUSALS
 from worklist.access import Viewer
-from worklist.models import AuditLine, Delivery, Person, PersonRole, Pulse, Report, Site, Trouble, TurnedAway, now
+from worklist.models import AuditLine, Delivery, Person, PersonRole, Pulse, Report, Site, TurnedAway, now
 from worklist.states import CaseState, DeliveryState, Role
+from worklist.turned_away import Caller, turned_away
+from worklist.unattended import Alike, attend, unattended
 
 MOST = 100  # rows of one list; more than that is one problem, not a hundred
+AT_FIRST = 5  # rows of a list of troubles that are open to the eye; the rest is folded
 LATELY = timedelta(days=1)
 KINDS = {
     "refused": "Refused at the door",
@@ -36,10 +39,11 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class TroubleView:
-    """An object that did not become part of a study."""
+    """Objects that did not become part of a study, for one reason. `title` says how many, whose, and why."""
 
-    row: Trouble
+    alike: Alike
     kind: str
+    title: str
     origin: str
 
 
@@ -65,7 +69,12 @@ class Oversight:
     deliveries: list[DeliveryView]
     unpublished: Sequence[Report]
     parts: list[PartView]
-    turned_away: Sequence[TurnedAway]
+    turned_away: Sequence[Caller]
+
+    @property
+    def objects(self) -> int:
+        """How many objects are in no study."""
+        return sum(each.alike.count for each in self.troubles)
 
     @property
     def waiting(self) -> int:
@@ -88,15 +97,9 @@ def read_oversight(session: Session, who: Viewer) -> Oversight:
         troubles=_troubles(session),
         deliveries=_deliveries(session),
         unpublished=session.scalars(select(Report).where(Report.published_at.is_(None), Report.last_error != "")).all(),
-        turned_away=_turned_away(session),
+        turned_away=turned_away(session, TurnedAway.last_at > now() - LATELY, most=MOST),
         parts=[_part(pulse) for pulse in session.scalars(select(Pulse).order_by(Pulse.part))],
     )
-
-
-def _turned_away(session: Session) -> Sequence[TurnedAway]:
-    """Connections refused in the last day, the last first."""
-    recent = select(TurnedAway).where(TurnedAway.last_at > now() - LATELY).order_by(TurnedAway.last_at.desc())
-    return session.scalars(recent.limit(MOST)).all()
 
 
 def _unread(session: Session, lines: list[CaseLine]) -> list[CaseLine]:
@@ -108,11 +111,14 @@ def _unread(session: Session, lines: list[CaseLine]) -> list[CaseLine]:
 
 
 def _troubles(session: Session) -> list[TroubleView]:
-    rows = session.scalars(
-        select(Trouble).where(Trouble.resolved_at.is_(None)).order_by(Trouble.received_at.desc()).limit(MOST)
-    ).all()
     sites = {f"site:{site.id}": site.name or site.code for site in session.scalars(select(Site))}
-    return [TroubleView(row, KINDS.get(row.kind, row.kind), origin_in_words(row.origin, sites)) for row in rows]
+    return [_trouble(alike, origin_in_words(alike.newest.origin, sites)) for alike in unattended(session)]
+
+
+def _trouble(alike: Alike, origin: str) -> TroubleView:
+    kind = KINDS.get(alike.newest.kind, alike.newest.kind)
+    whose = f" of {origin}" if origin else ""
+    return TroubleView(alike, kind, f"{alike.count:,} {kind.lower()}{whose}: {alike.reason}", origin)
 
 
 def origin_in_words(origin: str, sites: dict[str, str]) -> str:
@@ -140,7 +146,9 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
 
     def render(template: str) -> str:
         with services.database.reading() as session:
-            return flask.render_template(template, oversight=read_oversight(session, asking()), refusals=REFUSALS)
+            return flask.render_template(
+                template, oversight=read_oversight(session, asking()), refusals=REFUSALS, at_first=AT_FIRST
+            )
 
     @portal.get("/oversight")
     def oversight() -> ResponseReturnValue:
@@ -152,8 +160,10 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
 
     @portal.post("/oversight/troubles/<int:trouble_id>/seen")
     def trouble_seen(trouble_id: int) -> ResponseReturnValue:
-        seen = update(Trouble).where(Trouble.id == trouble_id, Trouble.resolved_at.is_(None)).values(resolved_at=now())
-        return _done(services, seen.returning(Trouble.study_uid), "seen", "Marked as seen.")
+        with services.database.writing() as session:
+            if count := attend(session, asking(), trouble_id):
+                flask.flash("Marked as seen." if count == 1 else f"{count:,} marked as seen.", "done")
+        return flask.redirect(flask.url_for("portal.oversight"), 303)
 
     @portal.post("/oversight/deliveries/<int:delivery_id>/again")
     def delivery_again(delivery_id: int) -> ResponseReturnValue:

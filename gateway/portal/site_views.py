@@ -14,6 +14,7 @@ from gateway.site_removal import on_the_way
 from gateway.sites import heard_of, turned_away_of
 from scp.peers import Right
 from worklist.models import Heard, Peer, Site, TurnedAway, now
+from worklist.turned_away import Caller, turned_away
 
 LATELY = timedelta(days=1)
 SOON = timedelta(days=30)
@@ -45,7 +46,7 @@ class SiteView:
     receivers: list[Peer]
     certificates: list[Certificate]
     heard: Sequence[Heard]
-    refused: Sequence[TurnedAway]
+    refused: Sequence[Caller]
     on_the_way: Mapping[int, int]  # reports that have not arrived, by the receiver's id
 
     @property
@@ -84,11 +85,11 @@ def site_views(session: Session) -> list[SiteView]:
     return [site_view(session, each) for each in session.scalars(query.options(selectinload(Site.peers)))]
 
 
-def strangers(session: Session) -> Sequence[TurnedAway]:
+def strangers(session: Session) -> Sequence[Caller]:
     """Who was refused in the last day under a name that is no hospital's, the last first."""
     ours = select(Peer.ae_title).where(Peer.may_send)
-    query = select(TurnedAway).where(TurnedAway.last_at > now() - LATELY, TurnedAway.calling.not_in(ours))
-    return session.scalars(query.order_by(TurnedAway.last_at.desc()).limit(MOST_STRANGERS)).all()
+    lately = TurnedAway.last_at > now() - LATELY
+    return turned_away(session, lately, TurnedAway.calling.not_in(ours), most=MOST_STRANGERS)
 
 
 def _certificate(fingerprint: str, until: str) -> Certificate:

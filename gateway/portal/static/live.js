@@ -1,5 +1,6 @@
 // Regions that refresh by themselves: swapped only when something changed and nobody is in the middle of something there.
 const seen = new WeakMap();
+const unfolded = new WeakMap();
 const TOKEN = /name="csrf_token" value="[^"]*"/g;
 const TYPING = "input:not([type=search]), textarea, select";
 
@@ -27,7 +28,14 @@ function beforeSwap(event) {
   stale("");
   const text = plain(event.detail.xhr.responseText);
   if (seen.get(region) === text || busy(region)) event.detail.shouldSwap = false;
-  else seen.set(region, text);
+  else {
+    seen.set(region, text);
+    unfolded.set(region, [...region.querySelectorAll("details[id][open]")].map((each) => each.id));
+  }
+}
+
+function afterSwap(event) {
+  for (const id of unfolded.get(event.detail.target) ?? []) document.getElementById(id)?.setAttribute("open", "");
 }
 
 function failed(event) {
@@ -44,6 +52,7 @@ function beforeReload(event) {
 
 export function startLive() {
   document.addEventListener("htmx:beforeSwap", beforeSwap);
+  document.addEventListener("htmx:afterSwap", afterSwap);
   document.addEventListener("htmx:beforeOnLoad", beforeReload);
   document.addEventListener("htmx:sendError", failed);
   document.addEventListener("htmx:responseError", failed);
