@@ -23,6 +23,7 @@ from pydantic_settings import (
 from config.errors import Explained
 
 DEFAULTS = Path(__file__).parent / "default.toml"
+DEMO = Path(__file__).parent / "demo.toml"
 SHIPPED_ROUTING = Path(__file__).parent / "routing.toml"
 PROGRAM = Path(__file__).parent.parent
 
@@ -208,11 +209,13 @@ class Settings(BaseSettings):
 def load_settings(data: Path, file: Path | None = None, **given: Any) -> Settings:
     """Read the settings of the installation in `data`.
 
-    `given` are sections from the command line, e.g. `http={"port": 8080}`. Raises ConfigurationError in plain words.
+    `given` are sections from the command line, e.g. `http={"port": 8080}`; `demo=True` puts demo.toml on top of the
+    defaults. Raises ConfigurationError in plain words.
     """
     if file is not None:
         _check_toml(file)
-    chosen = (DEFAULTS,) if file is None else (DEFAULTS, file)
+    layers = DEFAULTS, DEMO if given.get("demo") else None, file
+    chosen = tuple(layer for layer in layers if layer is not None)
 
     class _Chosen(Settings):
         files = chosen

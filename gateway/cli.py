@@ -49,9 +49,8 @@ def up(
     from gateway import up as starting
 
     given: dict[str, object] = {"http": {"port": http}} if http else {}
-    given |= {"demo": True, "studies": {"quiet_seconds": 5.0}} if demo else {}
-    receiver = ({"port": dicom} if dicom else {}) | ({"host": "127.0.0.1"} if demo else {})
-    given |= {"dicom": receiver} if receiver else {}
+    given |= {"dicom": {"port": dicom}} if dicom else {}
+    given |= {"demo": True} if demo else {}
     starting.run(starting.Start(data, config, given))
 
 

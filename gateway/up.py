@@ -16,6 +16,7 @@ from config.errors import Explained
 from config.settings import ConfigurationError, Settings, environment, load_settings
 from gateway import assets
 from gateway.installation import Folders, read_secrets, remember_start
+from gateway.listening import where
 from gateway.readiness import ready_file
 from gateway.sealed_files import seal_what_is_plain
 from gateway.supervisor import (
@@ -153,6 +154,8 @@ def _start(settings: Settings, folders: Folders, supervisor: Supervisor, managed
         supervisor.start(list(_our_parts(settings, folders)))
         if not supervisor.stopping:
             _say_ready(settings)
+            for sentence in where(settings):
+                to_stderr(sentence)
             if settings.demo:
                 to_stderr(f"open http://127.0.0.1:{settings.http.port}/login and choose an account (password: demo)")
                 supervisor.run_once(_child(settings, "demo", "send-demo"))

@@ -10,6 +10,7 @@ from flask import Blueprint
 from flask_login import current_user
 
 from config.settings import Settings
+from gateway.listening import reaches_us_alone
 from gateway.portal import words
 from gateway.portal.rights import PATIENTS, READERS, SENDERS, SITES
 from sr_reports.prose import blocks, language, right_to_left
@@ -48,6 +49,7 @@ MENU = (
     Entry("New request", "portal.new_request", PATIENTS),
 )
 FILTERS: Mapping[str, Callable[..., object]] = {
+    "only_this_machine": reaches_us_alone,
     "moment": words.moment,
     "clock": words.clock,
     "relative": words.relative,

@@ -49,6 +49,17 @@ def test_each_layer_beats_the_one_below_and_leaves_the_rest(tmp_path, file, monk
     assert http.max_upload_bytes == load_settings(tmp_path).http.max_upload_bytes
 
 
+def test_the_demonstration_is_for_this_machine_alone_unless_told_otherwise(tmp_path, file, monkeypatch) -> None:
+    """Once the environment could not open it: what the demonstration chose beat everything."""
+    closed = load_settings(tmp_path, demo=True)
+    assert (closed.dicom.host, closed.studies.quiet_seconds) == ("127.0.0.1", 5.0)
+    assert load_settings(tmp_path).dicom.host == "0.0.0.0"  # noqa: S104
+    monkeypatch.setenv("OVERREAD_DICOM__HOST", "10.0.0.2")
+    file.write_text("[studies]\nquiet_seconds = 7.0\n")
+    opened = load_settings(tmp_path, file, demo=True)
+    assert (opened.dicom.host, opened.studies.quiet_seconds) == ("10.0.0.2", 7.0)
+
+
 @pytest.mark.parametrize(
     ("text", "where"),
     [

@@ -1,0 +1,33 @@
+"""Whoever starts Overread reads where it can be reached, and what to write when it shall be reached from elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.settings import load_settings
+from gateway.listening import reaches_us_alone, where
+
+
+def test_it_says_where_it_listens_and_how_to_open_what_is_closed(tmp_path: Path) -> None:
+    pages, dicom = where(load_settings(tmp_path, http={"port": 81}, dicom={"host": "127.0.0.1", "port": 104}))
+    assert pages.startswith("Pages: listens on 127.0.0.1, port 81. Only this machine")
+    assert dicom.endswith("port 104. Only this machine reaches it; OVERREAD_DICOM__HOST=0.0.0.0 opens it.")
+    assert [*where(load_settings(tmp_path))][1] == "DICOM: listens on 0.0.0.0, port 11112."
+
+
+ALONE = ("127.0.0.1", "127.9.9.9", "::1", "localhost")
+OPEN = ("0.0.0.0", "::", "10.0.0.2", "pacs.example")  # noqa: S104
+
+
+def test_a_loopback_address_is_for_this_machine_alone() -> None:
+    assert all(reaches_us_alone(host) for host in ALONE)
+    assert not any(reaches_us_alone(host) for host in OPEN)
+
+
+@pytest.mark.flow
+def test_the_demonstration_says_at_its_start_that_no_other_machine_reaches_it(installation: Any) -> None:
+    said = (installation.data.parent / "up.log").read_text()
+    assert f"DICOM: listens on 127.0.0.1, port {installation.dicom}. Only this machine reaches it" in said
