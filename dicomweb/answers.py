@@ -14,7 +14,7 @@ from typing import Final
 from flask import Response, request
 
 CACHE_CONTROL: Final = "private, no-cache"
-REPRESENTATION: Final = "1"
+REPRESENTATION: Final = "2"
 """Part of every ETag; to be changed with the way in which we write answers."""
 
 

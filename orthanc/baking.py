@@ -12,6 +12,7 @@ import orjson
 
 from orthanc.cached import CachedInstance
 from orthanc.metadata import with_base
+from orthanc.sidecar import FORMAT
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,8 @@ class SeriesKey:
 
     @property
     def name(self) -> str:
-        """A file name that no other state of a series has."""
-        said = orjson.dumps([self.series_id, self.series_uid, self.version, self.base_url])
+        """A file name that no other state of a series has, nor metadata that were made in another way."""
+        said = orjson.dumps([FORMAT, self.series_id, self.series_uid, self.version, self.base_url])
         return hashlib.sha256(said).hexdigest()
 
 

@@ -3,6 +3,7 @@
 The addresses are relative to the instance ("bulk/00420011", in items "bulk/54000100/1/54001010"); `with_base` makes
 them absolute. Values that break their VR never raise: text stays text, a number that is none becomes text where the
 standard allows text and null where it does not, and a value of a wrong length goes out as the bytes that it is.
+One thing is left out: a window through which nothing can be seen (`orthanc.windows`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import orjson
 from config.text import Charset, charset, decode
 from orthanc.bulk import BINARY_VRS, Bulk, bulk_of, is_bulk
 from orthanc.elements import Element, Part10
+from orthanc.windows import drop_senseless
 
 SPECIFIC_CHARACTER_SET: Final = 0x00080005
 LARGEST_EXACT: Final = 2**53
@@ -79,6 +81,7 @@ class _Writer:
             if element.tag & 0xFFFF:  # group lengths say nothing of a JSON object
                 key = f"{element.tag:08X}"
                 written[key] = self._attribute(element, path + key, codecs)
+        drop_senseless(written)
         return written
 
     def _attribute(self, element: Element, path: str, codecs: Charset) -> Json:

@@ -17,6 +17,7 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi
 
 from orthanc.protocol import Rendering, Window
+from orthanc.windows import makes_sense
 
 Pixels = NDArray[Any]
 Grey = NDArray[np.float32]
@@ -91,8 +92,9 @@ _CURVES: dict[str, Callable[[Grey, Window], Grey]] = {
 def _own_window(image: Dataset) -> Window | None:
     """Return the frame's first window, if it has one that makes sense."""
     center, width = (_first_number(image.get(name)) for name in ("WindowCenter", "WindowWidth"))
-    function = str(image.get("VOILUTFunction") or "linear").lower().replace("_", "-")
-    if center is None or width is None or width <= 0:
+    named = str(image.get("VOILUTFunction") or "LINEAR")
+    function = named.lower().replace("_", "-")
+    if center is None or width is None or not makes_sense(center, width, named):
         return None
     return Window(center, width, function if function in _CURVES else "linear")
 

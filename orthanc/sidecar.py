@@ -18,7 +18,7 @@ from orthanc.header import header_of
 from orthanc.metadata import instance_metadata
 
 FORMAT: Final = 3
-"""Grows when the meaning of a sidecar changes; one of another format counts as absent and is made again."""
+"""Grows when a sidecar or its metadata say something else; one of another format counts as absent and is made again."""
 
 _PIXEL_HEAD: Final = 12
 _MIME_TYPE: Final = 0x00420012

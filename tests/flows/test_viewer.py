@@ -114,6 +114,19 @@ def test_a_ready_study_opens_while_the_archive_is_dead(start_installation, add_h
             assert tab.wrong == []
 
 
+def test_an_image_with_a_window_of_no_width_is_shown_in_greys(
+    installation, add_hospital, make_study, desk, chromium, eventually
+):
+    """OHIF showed such an image in black and white alone: three values, not an image."""
+    hospital, reader = add_hospital(installation), desk(installation, "reader")
+    sent = make_study(2, size=128, WindowCenter="40", WindowWidth="0")
+    hospital.push(sent)
+    reader.wait_ready(sent.study_uid)
+    with chromium.tab(installation.url, reader.email) as tab:
+        tab.see_images(installation.url, sent.study_uid)
+        eventually(lambda: len(np.unique(tab.canvases()[0])) > 30, "greys in OHIF")
+
+
 @contextmanager
 def archive_dead(installation: Any) -> Iterator[None]:
     """Orthanc is killed, and the supervisor cannot start it again until the end of the block."""
