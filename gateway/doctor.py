@@ -19,7 +19,6 @@ from gateway.health import LEAST_FREE
 from gateway.identity import self_test_part
 from gateway.installation import open_installation
 from gateway.parts import Parts, build_parts
-from gateway.sites import DOCTOR
 from orthanc import server as orthanc_server
 from scp.sender import Endpoint
 from worklist import schema
@@ -114,7 +113,7 @@ def _archive(parts: Parts) -> str:
 def _front_door(parts: Parts) -> Endpoint:
     dicom = parts.settings.dicom
     host = "127.0.0.1" if dicom.host == "0.0.0.0" else dicom.host  # noqa: S104  # compared, not bound
-    return Endpoint(dicom.ae_title, host, dicom.port, DOCTOR)
+    return Endpoint(dicom.ae_title, host, dicom.port, parts.secrets.own_title)
 
 
 def _echo(parts: Parts) -> str:

@@ -15,7 +15,7 @@ from sqlalchemy import func, select, text
 
 from config.database import Database
 from config.settings import Settings
-from gateway.sites import DOCTOR
+from gateway.installation import Folders, read_secrets
 from orthanc.archive import Archive
 from scp.inbox import Inbox
 from scp.sender import Endpoint, Sender
@@ -112,7 +112,8 @@ class Health:
     def _receiver(self) -> str:
         dicom = self.settings.dicom
         host = "127.0.0.1" if dicom.host in {"0.0.0.0", ""} else dicom.host  # noqa: S104  # compared, not bound
-        self.sender.echo(Endpoint(dicom.ae_title, host, dicom.port, DOCTOR))
+        own_title = read_secrets(Folders(self.settings.data)).own_title
+        self.sender.echo(Endpoint(dicom.ae_title, host, dicom.port, own_title))
         return "answered a C-ECHO"
 
     def _inbox(self) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import secrets
+from base64 import b32encode
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from shutil import disk_usage
@@ -26,6 +28,12 @@ class Secrets:
     session_key: str
     password_salt: str
     archive_password: str
+
+    @property
+    def own_title(self) -> str:
+        """The AE title of our own check at the front door. Random (60 bits), since an AE title is all it shows there."""
+        digest = hashlib.sha256(f"own AE title {self.session_key}".encode()).digest()
+        return f"OVR_{b32encode(digest)[:12].decode()}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ From = Annotated[list[str] | None, typer.Option("--address", help="Address or ne
 @contextmanager
 def changing(data: Path, action: str, code: str) -> Iterator[Session]:
     """A change that the audit has and the receivers see at once."""
-    from gateway.installation import Folders, open_installation
+    from gateway.installation import Folders, open_installation, read_secrets
     from gateway.sites import write_peer_book
     from worklist.models import AuditLine
 
@@ -38,7 +38,8 @@ def changing(data: Path, action: str, code: str) -> Iterator[Session]:
         yield session
         session.add(AuditLine(actor="command line", action=action, detail=code))
     with installed(data) as database:
-        write_peer_book(database, Folders(data.absolute()).peers, open_installation(data).dicom.host)
+        folders = Folders(data.absolute())
+        write_peer_book(database, folders.peers, read_secrets(folders).own_title, open_installation(data).dicom.host)
 
 
 @site.command("add")

@@ -20,7 +20,6 @@ from scp.tls import Shown
 from worklist.models import Heard, Peer, Site, TurnedAway
 from worklist.turned_away import Caller, turned_away
 
-DOCTOR = "OVERREAD_DOCTOR"  # our own voice through the front door
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 ADDRESS = re.compile(r"(?P<title>[^@]+)@(?P<host>\[[^\]@]+\]|[^\[\]@:]+):(?P<port>[0-9]{1,5})")
 
@@ -112,24 +111,23 @@ def let_send(session: Session, site: Site, title: str) -> Peer:
     known = session.scalars(select(Peer).where(Peer.ae_title == title, Peer.may_send)).first()
     if known is not None and known.site_id != site.id:
         raise BadPeer(f"The AE title {title} already belongs to the site {known.site.code}.")
-    if title == DOCTOR:
-        raise BadPeer(f"The AE title {DOCTOR} is Overread's own.")
     peer = known or Peer(site_id=site.id, ae_title=title, may_send=True)
     session.add(peer)
     return peer
 
 
-def write_peer_book(database: Database, file: Path, own_host: str = "") -> bool:
+def write_peer_book(database: Database, file: Path, own_title: str, own_host: str = "") -> bool:
     """Bring the receivers' snapshot up to date; False if it already was.
 
-    Our own check comes from this machine only: from a loopback address, or from `own_host` where we listen there.
+    Our own check comes as `own_title` and from this machine only: from a loopback address, or from `own_host` where we
+    listen there.
     """
     with database.reading() as session:
         senders = session.scalars(select(Peer).where(Peer.may_send).options(selectinload(Peer.site)).order_by(Peer.id))
         peers: list[dict[str, str | Sequence[str]]] = [_line(peer) for peer in senders]
     ours = [*LOOPBACK, *_address(own_host)]
     peers.append(
-        {"ae_title": DOCTOR, "origin": "self-test", "name": "Overread's own check", "addresses": ours,
+        {"ae_title": own_title, "origin": "self-test", "name": "Overread's own check", "addresses": ours,
          "rights": ["store", "echo"]}
     )  # fmt: skip
     book = {"peers": peers}

@@ -111,7 +111,7 @@ def _prepare(settings: Settings, folders: Folders) -> None:
         schema.upgrade(database)
         if settings.demo:
             add_demo_people(database)
-        write_peer_book(database, folders.peers, settings.dicom.host)
+        write_peer_book(database, folders.peers, read_secrets(folders).own_title, settings.dicom.host)
     except OperationalError as error:
         raise StartFailed(f"The database does not answer: {error.orig}") from error
     finally:

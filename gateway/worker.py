@@ -52,6 +52,7 @@ def _bring_up_to_date(parts: Parts) -> None:
 
 def _loops(parts: Parts) -> Sequence[Loop]:
     database, delivery = parts.database, parts.settings.delivery
+    own_title, own_host = parts.secrets.own_title, parts.settings.dicom.host
     pauses = (delivery.first_pause, delivery.longest_pause)
     reports = Due(database, Report, ReportState.SIGNED, *pauses)
     deliveries = Due(database, Delivery, DeliveryState.PENDING, *pauses, one_for_each_peer=True)
@@ -75,7 +76,7 @@ def _loops(parts: Parts) -> Sequence[Loop]:
         Loop("deliver", delivering.step, 0.2),
         *(Loop(f"deliver {number}", delivering.step, 0.2) for number in range(2, AT_ONCE + 1)),
         Loop("commit", committing.step, 0.3),
-        Loop("peers", lambda: write_peer_book(database, parts.folders.peers, parts.settings.dicom.host), 0.5),
+        Loop("peers", lambda: write_peer_book(database, parts.folders.peers, own_title, own_host), 0.5),
         Loop("callers", lambda: note_callers(database, parts.folders.counters), 2.0),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -43,6 +44,17 @@ def test_secrets_are_made_once_and_kept_for_this_user_alone(folders: Folders) ->
     assert mode(folders.data / "secrets.json") == 0o600
     assert len({first.session_key, first.password_salt, first.archive_password}) == 3
     assert read_secrets(Folders(folders.data)) == first
+
+
+def test_the_title_of_our_own_check_is_each_installations_own_and_tells_nothing_of_its_secrets(
+    folders, tmp_path
+) -> None:
+    """It was the same everywhere: whoever was on the machine could store with it."""
+    other = Folders(tmp_path / "other")
+    other.make()
+    mine, theirs = read_secrets(folders), read_secrets(other)
+    assert re.fullmatch("OVR_[A-Z2-7]{12}", mine.own_title)
+    assert mine.own_title == read_secrets(folders).own_title != theirs.own_title
 
 
 def test_damaged_secrets_are_not_replaced(folders: Folders) -> None:
