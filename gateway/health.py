@@ -172,7 +172,7 @@ class Health:
 
 
 def _require_life(pulses: Sequence[Pulse]) -> None:
-    late = [pulse.part for pulse in pulses if now() - pulse.at > QUIET_WORKER]
+    late = [pulse.part for pulse in pulses if abs(now() - pulse.at) > QUIET_WORKER]
     if late:
         raise NotWell(f"No sign of life from {', '.join(late)}; see the log.")
 

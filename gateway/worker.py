@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from config.settings import Settings
 from gateway.callers import note_callers
 from gateway.cases import settle_complete_studies
+from gateway.clock import Clock
 from gateway.commitments import Committing
 from gateway.completeness import Completeness
 from gateway.delivery import Delivering
@@ -76,6 +77,7 @@ def _loops(parts: Parts) -> Sequence[Loop]:
         Loop("deliver", delivering.step, 0.2),
         *(Loop(f"deliver {number}", delivering.step, 0.2) for number in range(2, AT_ONCE + 1)),
         Loop("commit", committing.step, 0.3),
+        Loop("clock", Clock(database, delivery.longest_pause).step, 2.0),
         Loop("peers", lambda: write_peer_book(database, parts.folders.peers, own_title, own_host), 0.5),
         Loop("callers", lambda: note_callers(database, parts.folders.counters), 2.0),
     )

@@ -33,6 +33,9 @@ from scp.writing import Place, Writing
 
 __all__ = ["Backlog", "Damaged", "Entry", "Inbox", "InboxTaken", "Stored", "Writing"]
 
+_CLOCK_SET_BACK = 60.0  # seconds ahead of our clock that a file server's may be
+_GONE = float("-inf")  # the age of what is not there any more
+
 
 class InboxTaken(Exception):  # noqa: N818 - it names what the inbox is
     """Another worker empties this inbox: try again later."""
@@ -103,9 +106,13 @@ class Inbox:
             self._new.path(kept.key).rename(self._held.path(kept.key))
 
     def held(self, limit: int, older_than: timedelta) -> list[Entry]:
-        """Return the oldest entries that were archived at least so long ago, oldest first."""
-        until = time.time() - older_than.total_seconds()
-        ripe = (one.name for one in os.scandir(self._held.folder) if _changed_at(one) <= until)
+        """Return the oldest entries that were archived at least so long ago, oldest first.
+
+        What was archived in the future is among them: the clock was set back, and they would wait until it comes again.
+        """
+        moment = time.time()
+        aged = ((one.name, moment - _changed_at(one)) for one in os.scandir(self._held.folder))
+        ripe = (name for name, age in aged if age >= older_than.total_seconds() or _GONE < age < -_CLOCK_SET_BACK)
         return self._held.oldest(limit, ripe)
 
     def done(self, finished: Entry) -> None:
@@ -180,4 +187,4 @@ def _changed_at(one: os.DirEntry[str]) -> float:
     try:
         return one.stat().st_mtime
     except FileNotFoundError:
-        return float("inf")
+        return -_GONE

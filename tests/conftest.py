@@ -389,14 +389,16 @@ def processes_naming(text: str) -> dict[int, str]:
 
 
 @contextmanager
-def running_installation(folder: Path, *more: str, http: int = 0, dicom: int = 0) -> Iterator[Installation]:
+def running_installation(
+    folder: Path, *more: str, http: int = 0, dicom: int = 0, environment: dict[str, str] | None = None
+) -> Iterator[Installation]:
     """Start `overread up --demo` in `folder`/data; at the end stop it by SIGTERM and prove that nothing is left."""
     data, http, dicom = folder / "data", http or pick_port(), dicom or pick_port()
     words = ("up", "--data", str(data), "--http", str(http), "--dicom", str(dicom), "--demo", *more)
     with (folder / "up.log").open("a") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "gateway", *words],
-            env=FAST, stdout=subprocess.PIPE, stderr=log, text=True, preexec_fn=die_with_parent,
+            env=FAST | (environment or {}), stdout=subprocess.PIPE, stderr=log, text=True, preexec_fn=die_with_parent,
         )  # fmt: skip
     assert process.stdout is not None
     started = Installation(data, http, dicom, process, "")

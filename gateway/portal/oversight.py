@@ -136,7 +136,7 @@ def _deliveries(session: Session) -> list[DeliveryView]:
 
 
 def _part(pulse: Pulse) -> PartView:
-    silent = now() - pulse.at > QUIET_WORKER
+    silent = abs(now() - pulse.at) > QUIET_WORKER
     state = Label("Trouble", "attention") if not pulse.ok else Label("Works", "done")
     return PartView(pulse.part, Label("Silent", "attention") if silent else state, pulse.at, pulse.detail)
 
