@@ -13,9 +13,10 @@ from dicomweb.problems import bad_request, not_found, unauthorized
 from dicomweb.roots import CASE, case_id_of, root_url
 from dicomweb.services import Access, Services
 from dicomweb.uids import is_uid
-from worklist.access import Sight, sees_case
+from worklist.access import NOBODY, Sight, sees_case
 from worklist.models import Case
 
+UNKNOWN = Sight(NOBODY)
 UID_ARGUMENTS = frozenset({"study_uid", "series_uid", "sop_uid"})
 
 HEADERS = (
@@ -46,9 +47,7 @@ def guard(blueprint: Blueprint, services: Services) -> None:
     @blueprint.after_request
     def finish(response: Response) -> Response:
         response.headers.extend(HEADERS)
-        sight: Sight | None = g.get("dicomweb_sight")
-        if sight is not None:
-            services.audit(_access(sight, response))
+        services.audit(_access(g.get("dicomweb_sight") or UNKNOWN, response))
         return response
 
 
@@ -84,15 +83,18 @@ def _case_id() -> int | None:
 
 
 def _access(sight: Sight, response: Response) -> Access:
+    """Who asked for what. Of nobody it is not noted which study: the table is not theirs to fill."""
     action = (request.endpoint or "").rpartition(".")[2]
-    asked = request.view_args or {}
+    asked = request.view_args or {} if sight is not UNKNOWN else {}
+    link = sight.viewer.link
     study_uid, series_uid = (str(asked.get(name, "")) for name in ("study_uid", "series_uid"))
     return Access(
-        person_id=sight.viewer.person_id,
+        person_id=sight.viewer.person_id or None,
         action=action,
         study_uid=study_uid if is_uid(study_uid) else "",
         series_uid=series_uid if is_uid(series_uid) else "",
         case_id=sight.case_id,
         status=response.status_code,
         address=request.remote_addr or "",
+        link_id=link.link_id if link else None,
     )

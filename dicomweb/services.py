@@ -17,15 +17,19 @@ from worklist.access import Viewer
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One answered request, for the audit trail: who asked what of which study, from where, and with what outcome."""
+    """One answered request, for the audit trail: who asked what of which study, from where, and with what outcome.
 
-    person_id: int
+    Neither a person nor a link: nobody who was known.
+    """
+
+    person_id: int | None
     action: str
     study_uid: str
     series_uid: str
     case_id: int | None  # where the address names one
     status: int
     address: str
+    link_id: int | None = None
 
 
 def _no_audit(_: Access) -> None:

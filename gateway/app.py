@@ -15,6 +15,7 @@ import dicomweb.services
 from config.settings import Settings
 from gateway import assets, metrics, openapi
 from gateway.access_log import AccessLog
+from gateway.accounts.guests import Guests, beholder
 from gateway.accounts.security import protect
 from gateway.accounts.sessions import viewer
 from gateway.bodies import bodies_of, refuse_early
@@ -81,6 +82,7 @@ def assemble(parts: Parts) -> flask.Flask:
     bodies = bodies_of(settings)
     app.before_request(lambda: refuse_early(bodies))
     protect(app, parts.database, settings, parts.secrets)
+    app.extensions["overread-guests"] = Guests(parts.database)
     app.json = OrjsonProvider(app)  # after protect, in which Flask-Security puts its own
     check_input(app)
     answer_errors(app, render_error)
@@ -134,7 +136,7 @@ def _read_opinion(body: dict[str, Any]) -> dict[str, Any]:
 
 def _dicomweb(parts: Parts, access_log: AccessLog) -> dicomweb.services.Services:
     return dicomweb.services.Services(
-        viewer=viewer,
+        viewer=beholder,
         database=parts.database,
         cache=parts.cache,
         decoder=parts.decoder,

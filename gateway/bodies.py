@@ -17,7 +17,9 @@ from config.settings import Settings
 from gateway.accounts.sessions import viewer
 from worklist.access import Viewer
 
-ANONYMOUS_FORMS = frozenset({"security.login", "security.logout", "security.verify"})
+ANONYMOUS_FORMS = frozenset(
+    {"security.login", "security.logout", "security.verify", "portal.open_link", "portal.close_link"}
+)
 UPLOADS = frozenset({"portal.upload"})
 REFUSED = "overread.refused"  # in a WSGI environment: the status with which the application answers without the body
 

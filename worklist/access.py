@@ -19,13 +19,27 @@ OF_A_SITE = "site:"
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """What a link shows to whoever has opened it: these studies (rows) of this case, and nothing else of it."""
+
+    link_id: int
+    case_id: int
+    study_ids: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
 class Viewer:
-    """A signed-in person, as far as rights depend on them."""
+    """A signed-in person, as far as rights depend on them.
+
+    `link` is set where images are asked for alone, never for pages or the API: beside their own rights, what a link
+    shows. Whoever has nothing but a link is nobody (`person_id` 0).
+    """
 
     person_id: int
     roles: frozenset[Role]
     subspecialties: frozenset[str]
     site_id: int | None
+    link: Link | None = None
 
     @property
     def oversees(self) -> bool:
@@ -41,6 +55,9 @@ class Sight:
     case_id: int | None = None
 
 
+NOBODY = Viewer(0, frozenset(), frozenset(), None)
+
+
 def viewer_of(person: Person) -> Viewer:
     """The rights of a person, free of the database session."""
     roles = frozenset(Role(role.name) for role in person.roles)
@@ -49,6 +66,11 @@ def viewer_of(person: Person) -> Viewer:
 
 def sees_case(viewer: Viewer) -> ColumnElement[bool]:
     """The WHERE clause over `Case` for what this person may see."""
+    link = viewer.link
+    return or_(_theirs(viewer), Case.id == link.case_id) if link else _theirs(viewer)
+
+
+def _theirs(viewer: Viewer) -> ColumnElement[bool]:
     if viewer.oversees:
         return true()
     grounds: list[ColumnElement[bool]] = [false()]
@@ -81,7 +103,15 @@ def _uploaded(study: type[Study]) -> ColumnElement[bool]:
 
 
 def _in_sight(sight: Sight, study: type[Study]) -> ColumnElement[bool]:
-    seen = select(CaseStudy.study_id).join(Case, Case.id == CaseStudy.case_id).where(sees_case(sight.viewer))
+    link = sight.viewer.link
+    if link is None or sight.case_id not in {None, link.case_id}:
+        return _by_own_right(sight, study)
+    shown = select(CaseStudy.study_id).where(CaseStudy.case_id == link.case_id)
+    return or_(_by_own_right(sight, study), study.id.in_(shown.where(CaseStudy.study_id.in_(link.study_ids))))
+
+
+def _by_own_right(sight: Sight, study: type[Study]) -> ColumnElement[bool]:
+    seen = select(CaseStudy.study_id).join(Case, Case.id == CaseStudy.case_id).where(_theirs(sight.viewer))
     if sight.case_id is not None:
         return study.id.in_(seen.where(Case.id == sight.case_id))  # few: the database begins with them
     if sight.viewer.oversees:

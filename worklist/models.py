@@ -533,6 +533,7 @@ class AccessLine(Base):
     status: Mapped[int]  # HTTP
     address: Mapped[str] = mapped_column(String(64), default="")
     requests: Mapped[int] = mapped_column(default=1)
+    person: Mapped[Person | None] = relationship()
 
 
 class TurnedAway(Base):

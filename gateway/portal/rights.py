@@ -22,7 +22,7 @@ SITES = frozenset({Role.SITE})
 SENDERS = SITES | OVERSEERS
 REQUESTERS = PATIENTS | SITES | OVERSEERS
 
-OPEN_TO_ALL = frozenset({"home"})
+OPEN_TO_ALL = frozenset({"home", "shared", "open_link", "close_link", "shared_case", "shared_report"})
 PAGES: Mapping[str, frozenset[Role]] = {
     "worklist": READERS,
     "worklist_rows": READERS,
@@ -34,6 +34,10 @@ PAGES: Mapping[str, frozenset[Role]] = {
     "case_saved": READERS,
     "case_document": EVERYBODY,
     "case_document_pdf": EVERYBODY,
+    "case_seen": REQUESTERS,
+    "links": REQUESTERS,
+    "make_link": REQUESTERS,
+    "end_link": REQUESTERS,
     "move": EVERYBODY,
     "preview": frozenset({Role.READER}),
     "preview_pdf": frozenset({Role.READER}),

@@ -24,6 +24,11 @@ PUBLIC = {
     ("/verify", "GET"),
     ("/verify", "POST"),
     ("/logout", "POST"),
+    ("/shared", "GET"),
+    ("/shared", "POST"),
+    ("/shared/case", "GET"),
+    ("/shared/close", "POST"),
+    ("/shared/report.pdf", "GET"),
 }
 VALUES = {"case_id": "1", "study_uid": "1.2.3", "series_uid": "1.2.3.1", "sop_uid": "1.2.3.1.1"}
 

@@ -8,6 +8,7 @@ import { startUpload } from "./upload.js";
 import { startViewer } from "./viewer.js";
 import { startForms } from "./forms.js";
 import { startInsert } from "./insert.js";
+import { startSharing } from "./sharing.js";
 import { startThemeChoice } from "./display.js";
 
 startMoments();
@@ -16,6 +17,7 @@ startLive();
 startFilter();
 startForms();
 startInsert();
+startSharing();
 const opinion = startOpinion();
 startDialogs(opinion);
 startViewer();

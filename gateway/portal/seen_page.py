@@ -1,0 +1,67 @@
+"""Who has seen the images of a case: for its patient, its site and coordinators, out of the access lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import flask
+from flask import Blueprint
+from flask.typing import ResponseReturnValue
+
+from gateway.portal.case_lines import case_line
+from gateway.portal.rights import asking
+from gateway.portal.services import PortalServices
+from gateway.portal.studies import count_images
+from worklist import cases, looked
+from worklist.lifecycle import NotFound
+from worklist.looked import Looked
+from worklist.models import AccessLine, Person
+from worklist.sharing import may_share
+from worklist.states import Role
+
+MOST_LINES = 200
+ROLES: Mapping[Role, str] = {  # the first that somebody has
+    Role.READER: "radiologist",
+    Role.COORDINATOR: "coordinator",
+    Role.ADMIN: "administrator",
+    Role.SITE: "hospital",
+    Role.PATIENT: "patient",
+}
+
+
+def add_pages(portal: Blueprint, services: PortalServices) -> None:
+    """`/cases/<id>/seen`."""
+
+    @portal.get("/cases/<int:case_id>/seen")
+    def case_seen(case_id: int) -> ResponseReturnValue:
+        who = asking()
+        with services.database.reading() as session:
+            case = cases.get(session, who, case_id)
+            if not may_share(case, who):
+                raise NotFound(f"There is no case {case_id}.")
+            found = [(one, *_named(one)) for one in looked.who_looked(session, case)]
+            lines = [(one, _of_line(one)) for one in looked.lines(session, case, MOST_LINES)] if who.oversees else []
+            line = case_line(case, who, count_images(session, [case]))
+            return flask.render_template("case_seen.html", case=case, line=line, found=found, lines=lines)
+
+
+def _named(one: Looked) -> tuple[str, str]:
+    """Who it is, and as what they looked."""
+    by_link = f"by the link for {one.link.made_for}" if one.link else ""
+    if one.person is None:
+        return (one.link.made_for if one.link else "Somebody"), by_link or "unknown"
+    return _name(one.person), by_link or _role(one.person)
+
+
+def _of_line(line: AccessLine) -> str:
+    by_link = f"link {line.link_id}" if line.link_id else ""
+    return ", ".join(part for part in (_name(line.person) if line.person else "", by_link) if part) or "nobody known"
+
+
+def _name(person: Person) -> str:
+    return person.display_name or person.email
+
+
+def _role(person: Person) -> str:
+    has = {role.name for role in person.roles}
+    return next((words for role, words in ROLES.items() if role in has), "")
