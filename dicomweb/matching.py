@@ -18,7 +18,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from dicomweb.attributes import TABLES, Attribute, Matching
 from dicomweb.problems import bad_request
 from dicomweb.uids import is_uid
-from worklist.models import Instance, Series, Study
+from worklist.models import Instance, Series, SeriesRequest, Study
 
 LONGEST_VALUE: Final = 8192
 MOST_VALUES: Final = 1000
@@ -65,9 +65,27 @@ def condition(attribute: Attribute, value: str) -> Condition | None:
     return _MATCHERS[attribute.matching](attribute, value)
 
 
+def moments(date: Attribute, time: Attribute, days: str, times: str) -> Condition | None:
+    """The WHERE clause of a range of days and one of times, taken as one; None if not both are ranges of one form."""
+    if _form(days) != _form(times) or not any(_form(days)):
+        return None
+    (first_day, last_day), (first_time, last_time) = _days(date, days), _times(time, times)
+    day, moment = _column(date), _column(time)
+    after = or_(day > first_day, and_(day == first_day, moment != "", moment >= first_time))
+    before = or_(day < last_day, and_(day == last_day, moment != "", moment <= last_time))
+    return and_(day != "", *([after] if first_day else []), *([before] if last_day else []))
+
+
+def _form(value: str) -> tuple[bool, bool]:
+    """Whether a range has a beginning and an end; neither for what is no range."""
+    first, dash, last = value.partition("-")
+    return bool(dash and first.strip()), bool(dash and last.strip())
+
+
 def _column(attribute: Attribute) -> Column:
     assert attribute.level is not None  # noqa: S101 - such attributes are never keys
-    column: Column = getattr(TABLES[attribute.level], attribute.source)
+    table = SeriesRequest if attribute.matching is Matching.REQUEST else TABLES[attribute.level]
+    column: Column = getattr(table, attribute.source)
     return column
 
 
@@ -79,7 +97,9 @@ def _name(attribute: Attribute, value: str) -> Condition:
     """Match the whole name or one of its component groups; a name's empty last components do not count."""
     column = func.rtrim(_column(attribute), "^")
     asked = value.rstrip("^") or value
-    patterns = (asked, f"{asked}=*", f"*={asked}=*", f"*={asked}")
+    before = ("",) if asked.startswith("*") else ("", "*=")  # a star takes other groups, too
+    after = ("",) if asked.endswith("*") else ("", "=*")
+    patterns = (f"{first}{asked}{last}" for first in before for last in after)
     return or_(*(_fits(attribute, column, pattern, any_case=True) for pattern in patterns))
 
 
@@ -140,10 +160,17 @@ def _values(attribute: Attribute, value: str) -> list[str]:
 
 def _date(attribute: Attribute, value: str) -> Condition:
     column = _column(attribute)
+    first, last = _days(attribute, value)
+    if first == last:
+        return column == first
+    return and_(column != "", *([column >= first] if first else []), *([column <= last] if last else []))
+
+
+def _days(attribute: Attribute, value: str) -> tuple[str, str]:
     first, last = _ends(attribute, value)
     for end in filter(None, (first, last)):
         _check_date(attribute, end)
-    return and_(column != "", *([column >= first] if first else []), *([column <= last] if last else []))
+    return first, last
 
 
 def _check_date(attribute: Attribute, text: str) -> None:
@@ -158,12 +185,17 @@ def _check_date(attribute: Attribute, text: str) -> None:
 def _time(attribute: Attribute, value: str) -> Condition:
     """A time with fewer digits means all of that hour, minute or second."""
     column = _column(attribute)
+    earliest, latest = _times(attribute, value)
+    return and_(column != "", *([column >= earliest] if earliest else []), *([column <= latest] if latest else []))
+
+
+def _times(attribute: Attribute, value: str) -> tuple[str, str]:
     first, last = _ends(attribute, value)
     if not all(_TIME.fullmatch(end) for end in (first, last) if end):
         raise bad_request(f"The value of {attribute.keyword} is no time or range of times (HHMMSS).")
     earliest = re.sub(r"(00){0,2}(\.0*)?$", "", first) if len(first) > 2 else first
-    latest = last + _LATEST[len(last) :] if len(last) <= 6 else last
-    return and_(column != "", *([column >= earliest] if first else []), *([column <= latest] if last else []))
+    latest = last + _LATEST[len(last) :] if 0 < len(last) <= 6 else last
+    return earliest, latest
 
 
 def _ends(attribute: Attribute, value: str) -> tuple[str, str]:
@@ -190,4 +222,5 @@ _MATCHERS: Final[dict[Matching, Callable[[Attribute, str], Condition]]] = {
     Matching.NUMBER: _number,
     Matching.MODALITY: _modality,
     Matching.SOP_CLASS: _sop_class,
+    Matching.REQUEST: _text,
 }

@@ -16,8 +16,9 @@ from typing import Final
 from pydicom.datadict import dictionary_has_tag, tag_for_keyword
 from werkzeug.datastructures import MultiDict
 
-from dicomweb.attributes import BY_NAME, Attribute, Level, Matching
-from dicomweb.matching import Condition, condition
+from dicomweb.attributes import BY_NAME, UNIQUE_KEYS, Attribute, Level, Matching
+from dicomweb.keys import conditions
+from dicomweb.matching import Condition
 from dicomweb.problems import bad_request
 
 MOST_RESULTS: Final = 10_000
@@ -42,7 +43,7 @@ _TAG = re.compile(r"[0-9A-F]{8}")
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """One search as it was asked for: conditions without any right in them yet."""
+    """One search as it was asked for: conditions without any right in them yet. `named`: some name UIDs."""
 
     level: Level
     conditions: tuple[Condition, ...] = ()
@@ -51,6 +52,7 @@ class Search:
     limit: int = MOST_RESULTS
     offset: int = 0
     warnings: tuple[str, ...] = ()
+    named: bool = False
 
 
 @dataclass(slots=True)
@@ -58,7 +60,7 @@ class _Keys:
     """The matching keys of one query string, as they are collected."""
 
     level: Level
-    conditions: list[Condition] = field(default_factory=list)
+    matched: dict[Attribute, str] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
     unmatched: list[str] = field(default_factory=list)
 
@@ -70,8 +72,8 @@ class _Keys:
         self.seen.add(tag)
         if attribute is None or attribute.matching is Matching.NONE or (attribute.level or 0) > self.level:
             self.unmatched.append(attribute.keyword if attribute else name)
-        elif (found := condition(attribute, values[0])) is not None:
-            self.conditions.append(found)
+        else:
+            self.matched[attribute] = values[0]
 
 
 def parse_search(query: MultiDict[str, str], level: Level) -> Search:
@@ -86,12 +88,13 @@ def parse_search(query: MultiDict[str, str], level: Level) -> Search:
     fields = [one.strip() for text in query.getlist("includefield") for one in text.split(",") if one.strip()]
     return Search(
         level,
-        tuple(keys.conditions),
+        tuple(conditions(keys.matched)),
         frozenset(_included(fields)),
         "all" in fields,
         min(_uint(query, "limit", MOST_RESULTS), MOST_RESULTS),
         min(_uint(query, "offset", 0), LAST_OFFSET),
         (*_switches(query), *_said_of(keys.unmatched)),
+        any(key.tag in UNIQUE_KEYS for key in keys.matched),
     )
 
 
@@ -118,7 +121,7 @@ def _tag(name: str) -> str:
 def _included(fields: Iterable[str]) -> Iterable[str]:
     for name in fields:
         if name != "all":
-            yield _known(name)[1]
+            yield _known(name)[1].partition(".")[0]
 
 
 def _uint(query: MultiDict[str, str], name: str, default: int) -> int:

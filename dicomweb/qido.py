@@ -5,26 +5,31 @@ https://dicom.nema.org/medical/dicom/current/output/chtml/part18/sect_10.6.html
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 import orjson
 from flask import Blueprint, Response, request
+from sqlalchemy.orm import Session
 
-from dicomweb.accept import Offer
+from dicomweb.accept import MULTIPART, Offer
 from dicomweb.attributes import Level
+from dicomweb.found import look_up
 from dicomweb.json_model import result
-from dicomweb.parameters import parse_search
+from dicomweb.multipart import boundary_of, content_type, parts
+from dicomweb.parameters import Search, parse_search
 from dicomweb.rights import current_root, current_sight, require_case
 from dicomweb.roots import add_route
-from dicomweb.searching import Page, Scope, search_rows
+from dicomweb.searching import MOST_COUNTED, Hit, Page, Scope, search_rows
 from dicomweb.services import Services
 from dicomweb.target import negotiate
+from dicomweb.xml_model import native_model
 
-JSON_OFFERS: Final = (Offer("application/dicom+json"), Offer("application/json"))
+XML: Final = "application/dicom+xml"
+OFFERS: Final = (Offer("application/dicom+json"), Offer("application/json"), Offer(MULTIPART, XML))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,25 @@ SEARCHES: Final = (
 """Table 10.6.1-1."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How results are written: whatever else than their rows decides about their bytes."""
+
+    root: str
+    level: Level
+    known: Level | None
+    include: frozenset[str]
+    include_all: bool
+    xml: bool
+
+    def write(self, session: Session, hits: Sequence[Hit]) -> Iterable[tuple[Hit, bytes]]:
+        """Write some results."""
+        make: Callable[[Any], bytes] = native_model if self.xml else orjson.dumps
+        with_classes = self.include_all or "00080062" in self.include
+        for hit, found in look_up(session, self.level, hits, self.root, with_classes=with_classes):
+            yield hit, make(result(found, self.include, self.known, include_all=self.include_all))
+
+
 def add_search_routes(blueprint: Blueprint, services: Services) -> None:
     """Let all of it be searched."""
     for route in SEARCHES:
@@ -56,22 +80,42 @@ def add_search_routes(blueprint: Blueprint, services: Services) -> None:
 
 def _answer(services: Services, route: SearchRoute, study_uid: str = "", series_uid: str = "") -> Response:
     """Search what is in sight; nothing found is an empty list (CP-2473), below a case that they may not see a 404."""
-    offer = negotiate(*JSON_OFFERS)
+    offer = negotiate(*OFFERS)
     search = parse_search(request.args, route.level)
-    url = current_root(services)
-    with services.database.reading() as session:
-        page = search_rows(session, current_sight(), search, Scope(study_uid, series_uid), url)
-        if not page.found:
-            require_case(session)
-    body = orjson.dumps([result(found, search, route.known) for found in page.found])
-    response = Response(body, HTTPStatus.OK, content_type=offer.media_type)
+    root = current_root(services)
+    shape = _Shape(root, route.level, route.known, search.include, search.include_all, bool(offer.part))
+    page, results = _results(services, search, Scope(study_uid, series_uid), shape)
+    response = _xml(results) if shape.xml else _json(offer, results)
     for words in (*search.warnings, *_said_of_rest(page)):
-        response.headers.add("Warning", f"299 {url}: {words}")
+        response.headers.add("Warning", f"299 {root}: {words}")
     response.headers["Cache-Control"] = "private, no-store"
     response.headers["Vary"] = "Accept"
     return response
 
 
+def _results(services: Services, search: Search, scope: Scope, shape: _Shape) -> tuple[Page, list[bytes]]:
+    sight = current_sight()
+    with services.database.engine.connect() as connection:
+        way = services.crowds.way(connection, sight, named=search.named or bool(scope.study_uid))
+        page = search_rows(connection, sight, search, scope, way)
+        if not page.hits:
+            require_case(Session(connection))
+            return page, []
+        return page, services.written.results(shape, page.hits, lambda hits: shape.write(Session(connection), hits))
+
+
+def _json(offer: Offer, results: Sequence[bytes]) -> Response:
+    return Response(b"[" + b",".join(results) + b"]", HTTPStatus.OK, content_type=offer.media_type)
+
+
+def _xml(results: Sequence[bytes]) -> Response:
+    boundary = boundary_of("search", *(one.decode() for one in results))
+    body = b"".join(parts(boundary, ((XML, [one]) for one in results)))
+    return Response(body, HTTPStatus.OK, content_type=content_type(XML, boundary))
+
+
 def _said_of_rest(page: Page) -> Iterable[str]:
-    if page.remaining:
+    if page.remaining > MOST_COUNTED:
+        yield f"There are more than {MOST_COUNTED} additional results that can be requested"
+    elif page.remaining:
         yield f"There are {page.remaining} additional results that can be requested"

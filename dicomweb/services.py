@@ -9,7 +9,9 @@ from pathlib import Path
 from config.database import Database
 from dicomweb.keeping import StoreTarget
 from dicomweb.known import KnownSeries
+from dicomweb.planning import Crowds
 from dicomweb.received import StoreLimits
+from dicomweb.written import WrittenResults
 from orthanc.cache import ReadCache
 from orthanc.decoder import Decoder
 from worklist.access import Viewer
@@ -56,3 +58,5 @@ class Services:
     store_limits: StoreLimits = field(default_factory=StoreLimits)
     audit: Callable[[Access], None] = _no_audit
     known: KnownSeries = field(default_factory=KnownSeries)
+    written: WrittenResults = field(default_factory=WrittenResults)
+    crowds: Crowds = field(default_factory=Crowds)

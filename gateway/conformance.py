@@ -184,11 +184,12 @@ def _keys() -> Iterator[Row]:
     for each in ATTRIBUTES:
         level = _spoken(each.level.name) if each.level else "every"
         matching = "—" if each.matching is Matching.NONE else each.matching.value.replace("*", "\\*")
-        yield each.keyword, f"({each.tag[:4]},{each.tag[4:]})", level, matching, each.returned.value
+        tags = " ".join(f"({tag[:4]},{tag[4:]})" for tag in each.tag.split("."))
+        yield each.keyword, tags, level, matching, each.returned.value
 
 
 def _media() -> Iterator[Row]:
-    yield "search", _offers(qido.JSON_OFFERS)
+    yield "search", _offers(qido.OFFERS)
     yield "store", _offers(stow.JSON_OFFERS)
     yield "metadata", _offers(metadata.JSON_OFFERS)
     yield "rendered, one frame", _offers(rendering.SINGLE_OFFERS)

@@ -94,6 +94,7 @@ def _facts(one: Archived) -> InstanceFacts:
         rows=header.rows,
         columns=header.columns,
         frames=header.frames,
+        bits=header.bits,
         size=one.taken.entry.size,
         sha256=stored.sha256,
         archive_id=one.archive_id,

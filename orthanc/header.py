@@ -31,8 +31,14 @@ LIMITS: Final = {
     "series_date": 8,
     "series_time": 16,
     "laterality": 16,
+    "timezone": 16,
+    "performed_date": 8,
+    "performed_time": 16,
 }
 """Characters of what is kept in a column of limited width, whatever an object says; other text may have LONGEST."""
+
+MOST_REQUESTS: Final = 16
+"""Items of a Request Attributes Sequence that are kept."""
 
 GREATEST: Final = 2**31 - 1
 """Of a number that is kept; one beyond it, on either side, is none."""
@@ -47,7 +53,10 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 @dataclass(frozen=True, slots=True)
 class InstanceHeader:
-    """One instance's identity and description. Dates are DICOM DA, times DICOM TM, both "" when unknown."""
+    """One instance's identity and description. Dates are DICOM DA, times DICOM TM, both "" when unknown.
+
+    `requests` has Scheduled Procedure Step ID and Requested Procedure ID of each item that has one of them.
+    """
 
     transfer_syntax: str
     sop_class_uid: str
@@ -68,13 +77,19 @@ class InstanceHeader:
     study_id: str
     study_description: str
     referring: str
-    institution: str
+    timezone: str
     # the series
     modality: str
     series_number: int | None
     series_description: str
     series_date: str
     series_time: str
+    performed_date: str
+    performed_time: str
+    requests: tuple[tuple[str, str], ...]
+    institution: str
+    station: str
+    manufacturer: str
     protocol: str
     body_part: str
     laterality: str
@@ -83,6 +98,7 @@ class InstanceHeader:
     rows: int
     columns: int
     frames: int
+    bits: int
 
 
 def read_header(file: Buffer) -> InstanceHeader:
@@ -112,12 +128,18 @@ def header_of(part10: Part10) -> InstanceHeader:
         study_id=top.text(0x00200010),
         study_description=top.text(0x00081030),
         referring=top.name(0x00080090),
-        institution=top.text(0x00080080),
+        timezone=top.text(0x00080201)[: LIMITS["timezone"]],
         modality=top.text(0x00080060).upper()[: LIMITS["modality"]],
         series_number=top.integer(0x00200011),
         series_description=top.text(0x0008103E),
         series_date=_date(top.text(0x00080021)),
         series_time=_time(top.text(0x00080031)),
+        performed_date=_date(top.text(0x00400244)),
+        performed_time=_time(top.text(0x00400245)),
+        requests=tuple(_requests(top)),
+        institution=top.text(0x00080080),
+        station=top.text(0x00081010),
+        manufacturer=top.text(0x00080070),
         protocol=top.text(0x00181030),
         body_part=_body_part(top),
         laterality=(top.text(0x00200060) or top.text(0x00200062)).upper()[: LIMITS["laterality"]],
@@ -125,6 +147,7 @@ def header_of(part10: Part10) -> InstanceHeader:
         rows=top.unsigned(0x00280010),
         columns=top.unsigned(0x00280011),
         frames=max(1, top.integer(0x00280008) or 1),
+        bits=top.unsigned(0x00280100),
     )
 
 
@@ -171,6 +194,13 @@ class _Values:
         if element is None or element.items is not None:
             return b""
         return bytes(self._part10.data[element.offset : element.offset + min(element.length, 4 * LONGEST)])
+
+
+def _requests(top: _Values) -> Iterable[tuple[str, str]]:
+    for item in top.items(0x00400275)[:MOST_REQUESTS]:
+        request = item.text(0x00400009), item.text(0x00401001)
+        if any(request):
+            yield request
 
 
 def _body_part(top: _Values) -> str:

@@ -85,8 +85,11 @@ def _theirs(viewer: Viewer) -> ColumnElement[bool]:
 
 
 @lru_cache(maxsize=512)  # building it costs more than asking it
-def sees_study(sight: Sight) -> ColumnElement[bool]:
+def sees_study(sight: Sight, *, listed: bool = False) -> ColumnElement[bool]:
     """The WHERE clause over `Study` for what is in sight: of each Study Instance UID exactly one row, whole.
+
+    `listed` changes no result, only where the database begins: with the list of this person's studies, which is right
+    for a search among few of many; otherwise it asks of each study that other clauses leave.
 
     One UID may be the study of several origins (a hospital's push, a patient's upload under the same UIDs). They are
     never mixed. Of the rows in sight, a site's goes before a patient's upload, then the smallest `id` goes first:
@@ -95,25 +98,29 @@ def sees_study(sight: Sight) -> ColumnElement[bool]:
     better = aliased(Study)
     first = tuple_(_uploaded(better), better.id) < tuple_(_uploaded(Study), Study.id)
     hidden = select(better.id).where(better.study_uid == Study.study_uid, first, _in_sight(sight, better))
-    return and_(_in_sight(sight, Study), not_(exists(hidden)))
+    return and_(_in_sight(sight, Study, listed=listed), not_(exists(hidden)))
 
 
 def _uploaded(study: type[Study]) -> ColumnElement[bool]:
     return not_(study.origin.startswith(OF_A_SITE))
 
 
-def _in_sight(sight: Sight, study: type[Study]) -> ColumnElement[bool]:
+def _in_sight(sight: Sight, study: type[Study], *, listed: bool = False) -> ColumnElement[bool]:
     link = sight.viewer.link
     if link is None or sight.case_id not in {None, link.case_id}:
-        return _by_own_right(sight, study)
+        return _by_own_right(sight, study, listed=listed)
     shown = select(CaseStudy.study_id).where(CaseStudy.case_id == link.case_id)
-    return or_(_by_own_right(sight, study), study.id.in_(shown.where(CaseStudy.study_id.in_(link.study_ids))))
+    by_link = study.id.in_(shown.where(CaseStudy.study_id.in_(link.study_ids)))
+    return or_(_by_own_right(sight, study, listed=listed), by_link)
 
 
-def _by_own_right(sight: Sight, study: type[Study]) -> ColumnElement[bool]:
+def _by_own_right(sight: Sight, study: type[Study], *, listed: bool) -> ColumnElement[bool]:
     seen = select(CaseStudy.study_id).join(Case, Case.id == CaseStudy.case_id).where(_theirs(sight.viewer))
     if sight.case_id is not None:
         return study.id.in_(seen.where(Case.id == sight.case_id))  # few: the database begins with them
     if sight.viewer.oversees:
         return true()
-    return exists(seen.where(CaseStudy.study_id == study.id).correlate(study))
+    if listed:
+        return study.id.in_(seen)
+    theirs = select(Case.id).where(Case.id == CaseStudy.case_id, _theirs(sight.viewer))  # of few cases, one by one
+    return exists(select(CaseStudy.case_id).where(CaseStudy.study_id == study.id, exists(theirs)).correlate(study))

@@ -10,7 +10,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from worklist.history import IMAGE_REPLACED, tell
-from worklist.models import AuditLine, Case, CaseStudy, Instance, Series, Study, now
+from worklist.models import AuditLine, Case, CaseStudy, Instance, Series, SeriesRequest, Study, now
 from worklist.states import CaseState
 from worklist.troubles import signed_on
 
@@ -42,11 +42,12 @@ class StudyText:
     study_id: str
     description: str
     referring: str
+    timezone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SeriesText:
-    """What an instance says of its series."""
+    """What an instance says of its series; `requests`: pairs of scheduled step's and requested procedure's ID."""
 
     series_uid: str
     modality: str
@@ -56,6 +57,13 @@ class SeriesText:
     laterality: str
     series_date: str
     series_time: str
+    performed_date: str = ""
+    performed_time: str = ""
+    institution: str = ""
+    station: str = ""
+    manufacturer: str = ""
+    protocol: str = ""
+    requests: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,7 @@ class InstanceFacts:
     archive_id: str
     sender: str
     received_at: datetime
+    bits: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,13 +230,10 @@ def _series(session: Session, study: Study, one: Recording, *, ours: bool) -> Se
         select(Series).where(Series.study_id == study.id, Series.series_uid == text.series_uid)
     ).one_or_none()
     if found is None:
-        found = Series(
-            study_id=study.id,
-            ours=ours,
-            made_by=one.made_by,
-            version=0,
-            **{name: getattr(text, name) for name in SeriesText.__dataclass_fields__},
-        )
+        said = {name: getattr(text, name) for name in SeriesText.__dataclass_fields__}
+        requests = [SeriesRequest(step_id=step, procedure_id=procedure) for step, procedure in text.requests]
+        facts = said | {"requests": requests}
+        found = Series(study_id=study.id, ours=ours, made_by=one.made_by, version=0, **facts)
         session.add(found)
         session.flush()
     elif found.made_by and not one.made_by:

@@ -210,6 +210,9 @@ class Study(Base):
     __table_args__ = (
         Index("uq_study_origin_study_uid", "origin", "study_uid", unique=True),
         Index("ix_study_study_uid_origin", "study_uid", "origin"),  # which of its origins: read from the index alone
+        Index("ix_study_study_date_study_time_study_uid", "study_date", "study_time", "study_uid"),  # pages of searches
+        Index("ix_study_patient_id", "patient_id", postgresql_using="hash"),  # a hash: values may be long
+        Index("ix_study_accession", "accession", postgresql_using="hash"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     origin: Mapped[str] = mapped_column(String(32))
@@ -226,6 +229,7 @@ class Study(Base):
     study_id: Mapped[str] = mapped_column(default="")
     description: Mapped[str] = mapped_column(default="")
     referring: Mapped[str] = mapped_column(default="")
+    timezone: Mapped[str] = mapped_column(String(16), default="", server_default="")  # Timezone Offset From UTC
     first_at: Mapped[datetime] = mapped_column(default=now)
     last_at: Mapped[datetime] = mapped_column(default=now, index=True)  # when its newest instance arrived
     settled: Mapped[bool] = mapped_column(default=False, server_default=false())  # quiet, and its case was opened
@@ -253,11 +257,28 @@ class Series(Base):
     laterality: Mapped[str] = mapped_column(String(16), default="")
     series_date: Mapped[str] = mapped_column(String(8), default="")
     series_time: Mapped[str] = mapped_column(String(16), default="")
+    performed_date: Mapped[str] = mapped_column(String(8), default="", server_default="")  # of the procedure step
+    performed_time: Mapped[str] = mapped_column(String(16), default="", server_default="")
+    institution: Mapped[str] = mapped_column(default="", server_default="")
+    station: Mapped[str] = mapped_column(default="", server_default="")
+    manufacturer: Mapped[str] = mapped_column(default="", server_default="")
+    protocol: Mapped[str] = mapped_column(default="", server_default="")
     ours: Mapped[bool] = mapped_column(default=False, server_default=false())  # made here: a report, or by `made_by`
     made_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))  # a reader, in the viewer
     version: Mapped[int] = mapped_column(default=0)
     study: Mapped[Study] = relationship(back_populates="series")
     instances: Mapped[list[Instance]] = relationship(back_populates="series", order_by="Instance.number, Instance.id")
+    requests: Mapped[list[SeriesRequest]] = relationship(order_by="SeriesRequest.id")
+
+
+class SeriesRequest(Base):
+    """One item of a series' Request Attributes Sequence (0040,0275): what had been ordered."""
+
+    __tablename__ = "series_request"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    series_id: Mapped[int] = mapped_column(ForeignKey("series.id"), index=True)
+    step_id: Mapped[str] = mapped_column(default="")  # Scheduled Procedure Step ID (0040,0009)
+    procedure_id: Mapped[str] = mapped_column(default="")  # Requested Procedure ID (0040,1001)
 
 
 class Instance(Base):
@@ -278,6 +299,7 @@ class Instance(Base):
     rows: Mapped[int] = mapped_column(default=0)
     columns: Mapped[int] = mapped_column(default=0)
     frames: Mapped[int] = mapped_column(default=1)
+    bits: Mapped[int] = mapped_column(default=0, server_default="0")  # Bits Allocated (0028,0100)
     size: Mapped[int] = mapped_column(BigInteger)  # bytes of the dataset
     sha256: Mapped[str] = mapped_column(String(64))
     archive_id: Mapped[str] = mapped_column(String(64))

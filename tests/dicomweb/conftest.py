@@ -121,6 +121,7 @@ class World:
             rows=header.rows,
             columns=header.columns,
             frames=header.frames,
+            bits=header.bits,
             size=len(sent.part10) - dataset.dataset_at,
             sha256=hashlib.sha256(sent.part10[dataset.dataset_at :]).hexdigest(),
             archive_id=archive_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -10,11 +11,13 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
 from config.database import Database
-from dicomweb.attributes import Level
+from dicomweb.attributes import Found, Level
+from dicomweb.found import look_up
 from dicomweb.json_model import result
 from dicomweb.parameters import parse_search
+from dicomweb.planning import Way
 from dicomweb.problems import Problem
-from dicomweb.searching import Page, Scope, search_rows
+from dicomweb.searching import Scope, search_rows
 from worklist.access import Sight, Viewer
 from worklist.models import Case, CaseStudy, Instance, Series, Study
 from worklist.states import CaseState, Role
@@ -72,18 +75,31 @@ def rows(database: Database) -> Database:
     return database
 
 
+@dataclass
+class Answer:
+    """What a search found, and how many more there are."""
+
+    found: list[Found]
+    remaining: int
+
+
 def search(
     database: Database,
     viewer: Viewer,
     query: list[tuple[str, str]],
     level: Level = Level.STUDY,
     scope: Scope | None = None,
-) -> Page:
+) -> Answer:
+    """Search on every way, which makes no difference."""
+    asked = parse_search(MultiDict(query), level)
     with database.reading() as session:
-        return search_rows(session, Sight(viewer), parse_search(MultiDict(query), level), scope or Scope(), BASE)
+        pages = {search_rows(session.connection(), Sight(viewer), asked, scope or Scope(), way) for way in Way}
+        (page,) = pages
+        found = [one for _, one in look_up(session, level, page.hits, BASE, with_classes=asked.include_all)]
+        return Answer(found, page.remaining)
 
 
-def uids(page: Page) -> list[str]:
+def uids(page: Answer) -> list[str]:
     return [(found.instance and found.instance.sop_uid) or (found.series and found.series.series_uid)
             or found.study.study_uid for found in page.found]  # fmt: skip
 
@@ -252,9 +268,8 @@ def written(
     database: Database, query: list[tuple[str, str]], level: Level, scope: Scope, known: Level | None
 ) -> dict[str, Any]:
     asked = parse_search(MultiDict(query), level)
-    with database.reading() as session:
-        page = search_rows(session, Sight(COORDINATOR), asked, scope, BASE)
-        return result(page.found[0], asked, known)
+    first = search(database, COORDINATOR, query, level, scope).found[0]
+    return result(first, asked.include, known, include_all=asked.include_all)
 
 
 STUDY_TAGS = re.findall(

@@ -1,0 +1,48 @@
+"""Matching keys, each alone or together with those that it belongs to.
+
+Ranges of a date and of its time are matched as one range of moments ("combined date-time matching", PS3.4 section
+C.2.2.2.5). Keys of one sequence have to fit one and the same item (PS3.4 section C.2.2.2.6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from sqlalchemy import exists, select
+
+from dicomweb.attributes import BY_NAME, Attribute, Matching
+from dicomweb.matching import Condition, condition, moments
+from worklist.models import Series, SeriesRequest
+
+Keys = Mapping[Attribute, str]
+
+TIME_OF_DATE: Final[dict[Attribute, Attribute]] = {
+    BY_NAME[date]: BY_NAME[time]
+    for date, time in (
+        ("StudyDate", "StudyTime"),
+        ("SeriesDate", "SeriesTime"),
+        ("PerformedProcedureStepStartDate", "PerformedProcedureStepStartTime"),
+    )
+}
+"""Date and time of one event."""
+
+
+def conditions(keys: Keys) -> Iterable[Condition]:
+    """The WHERE clauses of all keys. A value that cannot be meant is a 400."""
+    alone = {key: value for key, value in keys.items() if key.matching is not Matching.REQUEST}
+    for date, time in TIME_OF_DATE.items():
+        if date in alone and time in alone:
+            together = moments(date, time, alone[date], alone[time])
+            if together is not None:
+                del alone[date], alone[time]
+                yield together
+    yield from _of_each(alone)
+    in_one_item = list(_of_each({key: value for key, value in keys.items() if key.matching is Matching.REQUEST}))
+    if in_one_item:
+        yield exists(select(SeriesRequest.id).where(SeriesRequest.series_id == Series.id, *in_one_item))
+
+
+def _of_each(keys: Keys) -> Iterable[Condition]:
+    found = (condition(key, value) for key, value in keys.items())
+    return (one for one in found if one is not None)
