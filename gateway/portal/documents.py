@@ -37,7 +37,7 @@ class Document:
 
 
 def documents_of(session: Session, who: Viewer, case: Case) -> tuple[Document, ...]:
-    """The documents of a case in the order of its series; what we wrote ourselves is elsewhere on its page."""
+    """The documents of a case in the order of its series; what we or its reader made is elsewhere on its page."""
     rows = session.execute(_documents(who, case.id).order_by(Series.number.asc().nulls_last(), Instance.id))
     return tuple(_document(case.id, *row) for row in rows)
 
@@ -65,7 +65,7 @@ def _documents(who: Viewer, case_id: int) -> Select[Instance, Series, Study]:
         select(Instance, Series, Study)
         .join(Series, Instance.series_id == Series.id)
         .join(Study, Series.study_id == Study.id)
-        .where(sees_study(Sight(who, case_id)), Series.ours.is_(False), is_one)
+        .where(sees_study(Sight(who, case_id)), Series.ours.is_(False), Series.made_by.is_(None), is_one)
     )
 
 

@@ -32,6 +32,7 @@ PAGES: Mapping[str, frozenset[Role]] = {
     "case_remarks": EVERYBODY,
     "case_images": EVERYBODY,
     "case_saved": READERS,
+    "look": EVERYBODY,
     "case_document": EVERYBODY,
     "case_document_pdf": EVERYBODY,
     "case_seen": REQUESTERS,

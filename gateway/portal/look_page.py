@@ -1,0 +1,29 @@
+"""`/cases/<id>/look`: the images as pictures made by us, for phones, where OHIF fails, and for a quick look anywhere.
+
+What is on the page, `look_stage.html` with static/look.js, needs a DICOMweb root alone; whoever has another one of
+those (a shared link) includes the same template with its `root`.
+"""
+
+from __future__ import annotations
+
+import flask
+from flask import Blueprint
+from flask.typing import ResponseReturnValue
+
+from dicomweb.roots import URL_PREFIX, root_url
+from gateway.portal.case_lines import case_line
+from gateway.portal.rights import asking
+from gateway.portal.services import PortalServices
+from gateway.portal.studies import count_images
+from worklist import cases
+
+
+def add_pages(portal: Blueprint, services: PortalServices) -> None:
+    """The page; the images come from DICOMweb, below the root of the case, with its rights."""
+
+    @portal.get("/cases/<int:case_id>/look")
+    def look(case_id: int) -> ResponseReturnValue:
+        with services.database.reading() as session:
+            case = cases.get(session, asking(), case_id)
+            line = case_line(case, asking(), count_images(session, [case]))
+            return flask.render_template("look.html", case=case, line=line, root=root_url(URL_PREFIX, case_id))
