@@ -31,7 +31,7 @@ class Secrets:
 
     @property
     def own_title(self) -> str:
-        """The AE title of our own check at the front door. Random (60 bits), since an AE title is all it shows there."""
+        """The AE title of our own check at the front door. Random (60 bits): an AE title is all that it shows there."""
         digest = hashlib.sha256(f"own AE title {self.session_key}".encode()).digest()
         return f"OVR_{b32encode(digest)[:12].decode()}"
 
