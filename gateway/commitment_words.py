@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from scp.commitment import FAILURES, FailureReason
+from scp.commitment import FAILURES, REFUSALS
 from worklist.access import Viewer
 from worklist.commitments import CommitmentView, visible
 from worklist.states import CommitmentState
@@ -20,6 +20,9 @@ STATES: dict[CommitmentState, tuple[str, str]] = {
     S.GIVEN_UP: ("The sender never took the answer", "late"),
 }
 """In words, and the tone of these."""
+WORDS = {int(code): said for code, said in (*REFUSALS.items(), *FAILURES.items())}
+"""Of a failure reason; one that we give to whole requests alone means the same of an instance (PS3.7 annex C)."""
+OTHER = ("It was not committed, for a reason that has no words here", "Keep it and call the coordinator")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ def commitment_lines(session: Session, who: Viewer, site_id: int | None = None) 
 
 def _failed(view: CommitmentView) -> Iterator[Failed]:
     for reason, count in sorted(view.failed.items()):
-        words, advice = FAILURES[FailureReason(reason)]
+        words, advice = WORDS.get(reason, OTHER)
         yield Failed(reason, count, words, advice)
 
 

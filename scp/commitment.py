@@ -47,7 +47,7 @@ REFUSALS: Final[dict[Refused, tuple[str, str]]] = {
     Refused.PROCESSING_FAILURE: ("The action information cannot be read", "Correct the software that wrote it"),
     Refused.NO_SUCH_INSTANCE: ("The instance is not 1.2.840.10008.1.20.1.1", "Ask the well-known instance"),
     Refused.NO_SUCH_ARGUMENT: ("Transaction UID or references are missing", "Send both"),
-    Refused.INVALID_ARGUMENT: ("A UID is malformed, or an instance named twice", "Correct the request"),
+    Refused.INVALID_ARGUMENT: ("A UID is malformed, an instance named twice, or none named", "Correct the request"),
     Refused.NO_SUCH_CLASS: ("Not the Storage Commitment Push Model class", "Use 1.2.840.10008.1.20.1"),
     Refused.CLASS_INSTANCE_CONFLICT: ("The well-known instance is of another class", "Use 1.2.840.10008.1.20.1"),
     Refused.NO_SUCH_ACTION: ("The action type is not 1", "Ask for action type 1"),
@@ -57,6 +57,11 @@ REFUSALS: Final[dict[Refused, tuple[str, str]]] = {
     Refused.RESOURCE_LIMITATION: ("Disk full, or more than 50,000 references", "Ask later, or for fewer at once"),
 }
 """Sentence (it fits Error Comment, 64 characters) and what the sender shall do."""
+
+NAMES_NONE: Final = "The request names no instance"
+NAMED_TWICE: Final = "The request names an instance twice"
+MALFORMED: Final = "{} is not written as DICOM requires"
+"""Which of the faults of an invalid argument it is; with the longest keyword it fits Error Comment, too."""
 
 
 class FailureReason(IntEnum):
@@ -73,7 +78,10 @@ FAILURES: Final[dict[FailureReason, tuple[str, str]]] = {
         "What we hold under this UID is not provably what you sent",
         "Keep it and call the coordinator: it may lie in quarantine",
     ),
-    FailureReason.NO_SUCH_INSTANCE: ("We hold no such instance of yours", "Send it again, then ask again"),
+    FailureReason.NO_SUCH_INSTANCE: (
+        "Nothing of yours is here under this UID",
+        "Send it again, then ask again; if it was refused, the list of what arrived says why",
+    ),
     FailureReason.CLASS_INSTANCE_CONFLICT: ("We hold it, as another SOP class", "Correct the request"),
     FailureReason.DUPLICATE_TRANSACTION: ("The Transaction UID is in use for other objects", "Use a new one"),
 }
@@ -81,11 +89,11 @@ FAILURES: Final[dict[FailureReason, tuple[str, str]]] = {
 
 
 class RequestRefused(Exception):  # noqa: N818 - it says what we did
-    """The request cannot be taken: answer with `why`."""
+    """The request cannot be taken: answer with `why`, and with the message as comment."""
 
-    def __init__(self, why: Refused) -> None:
+    def __init__(self, why: Refused, said: str = "") -> None:
         self.why = why
-        super().__init__(REFUSALS[why][0])
+        super().__init__(said or REFUSALS[why][0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +168,10 @@ def _arguments(information: Buffer, transfer_syntax: str) -> tuple[str, tuple[Re
     references = tuple(
         Reference(_uid(item, "ReferencedSOPClassUID"), _uid(item, "ReferencedSOPInstanceUID")) for item in items
     )
-    if not references or len({each.sop_uid for each in references}) != len(references):
-        raise RequestRefused(Refused.INVALID_ARGUMENT)
+    if not references:
+        raise RequestRefused(Refused.INVALID_ARGUMENT, NAMES_NONE)
+    if len({each.sop_uid for each in references}) != len(references):
+        raise RequestRefused(Refused.INVALID_ARGUMENT, NAMED_TWICE)
     return transaction_uid, references
 
 
@@ -173,7 +183,7 @@ def _uid(said: Dataset, keyword: str) -> str:
     try:
         return uid_text(bytes(element.value), keyword)
     except (Unacceptable, TypeError) as error:
-        raise RequestRefused(Refused.INVALID_ARGUMENT) from error
+        raise RequestRefused(Refused.INVALID_ARGUMENT, MALFORMED.format(keyword)) from error
 
 
 def _item(reference: Reference, reason: FailureReason | None = None) -> Dataset:

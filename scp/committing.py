@@ -21,7 +21,6 @@ from pynetdicom.events import Event
 from scp.commitment import (
     COMMITMENT,
     COMMITMENT_INSTANCE,
-    REFUSALS,
     REQUEST_COMMITMENT,
     CommitmentRequest,
     Judgement,
@@ -99,11 +98,11 @@ def on_n_action(event: Event, door: Door, transactions: Transactions) -> tuple[i
             request = _request(door.book.find(calling), event)
             key = transactions.ask(request)
         except RequestRefused as error:
-            log.warning("refused a storage commitment request", peer=calling, status=f"{error.why:04X}")
-            return _failure(error.why), None
+            log.warning("refused a storage commitment request", peer=calling, status=f"{error.why:04X}", why=str(error))
+            return _failure(error), None
         except OSError:
             log.exception("could not keep a storage commitment request", peer=calling)
-            return _failure(Refused.RESOURCE_LIMITATION), None
+            return _failure(RequestRefused(Refused.RESOURCE_LIMITATION)), None
         between_messages(event.assoc, Watch(event, key, request, transactions).look)
         return _SUCCESS, None
 
@@ -128,8 +127,8 @@ def _check_addressed(asked: N_ACTION, abstract_syntax: str) -> None:
         raise RequestRefused(Refused.NO_SUCH_ACTION)
 
 
-def _failure(why: Refused) -> Dataset:
+def _failure(refused: RequestRefused) -> Dataset:
     answer = Dataset()
-    answer.Status = int(why)
-    answer.ErrorComment = REFUSALS[why][0]
+    answer.Status = int(refused.why)
+    answer.ErrorComment = str(refused)
     return answer

@@ -343,12 +343,25 @@ def test_the_site_and_the_coordinator_see_each_transaction_and_nobody_else_does(
         assert {each["sop_uid"]: each["committed"] for each in instances} == {good: True, missing: False}
         page = web.ask(who, "GET", "/arrivals").text
         assert "1 of 2 images" in page
-        assert "We hold no such instance of yours (0112)" in page
+        assert "Nothing of yours is here under this UID (0112)" in page
         assert "host and port of HOSPITAL" in page
     for stranger in (people.hospital(people.site()), people.reader(), people.patient()):
         assert web.ask(stranger, "GET", "/api/v1/commitments").json == {"commitments": []}
         assert web.ask(stranger, "GET", f"/api/v1/commitments/{one['id']}").status_code == 404
     assert web.ask(None, "GET", "/api/v1/commitments").status_code == 401
+
+
+@on_sqlite
+def test_a_failure_reason_that_we_never_give_an_instance_has_words_too(floor, web, people) -> None:
+    """The page of the sender once had no answer at all for a reason that is not in our table."""
+    floor.ask(generate_uid(), generate_uid())
+    floor.work()
+    with web.database.writing() as session:
+        for item, reason in zip(session.query(CommitmentItem), (0x0115, 0x0ABC), strict=True):
+            item.reason = reason
+    page = web.ask(people.hospital(floor.site_id), "GET", "/arrivals").text
+    assert "A UID is malformed, an instance named twice, or none named (0115)" in page
+    assert "for a reason that has no words here (0ABC)" in page
 
 
 # --- Orthanc asks ---------------------------------------------------------------------------------------------------

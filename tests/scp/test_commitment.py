@@ -145,6 +145,23 @@ def test_a_wrong_request_is_refused_with_its_own_status_and_not_kept(hospital, w
     assert len(list(hospital.inbox.transactions.asked())) == 1
 
 
+@pytest.mark.parametrize(
+    ("what", "comment"),
+    [
+        ("empty references", "The request names no instance"),
+        ("the same reference twice", "The request names an instance twice"),
+        ("a malformed reference", "ReferencedSOPInstanceUID is not written as DICOM requires"),
+    ],
+)
+def test_an_invalid_argument_is_named(hospital, what, comment):
+    """One sentence stood for all of them, and was wrong for a request without references."""
+    wrong = {"a malformed reference": encoded(question("1.2.3")).replace(b"1.2.3\0", b"1.02.3")}
+    with modality(hospital.port) as one:
+        answer = ask_raw(one.association, wrong.get(what) or encoded(WRONG[what][0]))
+    assert (answer.Status, answer.ErrorComment) == (0x0115, comment)
+    assert len(comment) <= 64
+
+
 def encoded(said):
     return b"" if said is None else encode(said, is_implicit_vr=False, is_little_endian=True)
 
