@@ -17,7 +17,7 @@ from worklist.models import AuditLine, Trouble, now
 from worklist.refusals import came_later
 from worklist.states import TroubleKind
 
-FOLDED = 20
+FOLDED = 10
 """How many of equal ones are read besides the newest."""
 
 
@@ -26,6 +26,7 @@ class Alike:
     """Objects of one origin with one fault, the newest first: as many as are shown of `count`."""
 
     first_id: int
+    last_id: int
     rows: tuple[Trouble, ...]
     count: int
     first_at: datetime
@@ -49,13 +50,14 @@ class Alike:
 
 def unattended(session: Session) -> list[Alike]:
     """What waits for a coordinator's eyes, the newest first. What was refused and then came after all does not wait."""
-    same = _same()
+    same, latest_first = _same(), (Trouble.received_at.desc(), Trouble.id.desc())
     numbered = (
         select(
             Trouble,
-            func.row_number().over(partition_by=same, order_by=Trouble.id.desc()).label("place"),
+            func.row_number().over(partition_by=same, order_by=latest_first).label("place"),
             func.count().over(partition_by=same).label("number"),
             func.min(Trouble.id).over(partition_by=same).label("first_id"),
+            func.max(Trouble.id).over(partition_by=same).label("last_id"),
             func.min(Trouble.received_at).over(partition_by=same).label("first_at"),
             func.max(Trouble.received_at).over(partition_by=same).label("last_at"),
         )
@@ -64,34 +66,34 @@ def unattended(session: Session) -> list[Alike]:
     )
     row, told = aliased(Trouble, numbered), numbered.c
     chosen = (
-        select(row, told.first_id, told.number, told.first_at, told.last_at)
+        select(row, told.first_id, told.last_id, told.number, told.first_at, told.last_at)
         .where(told.place <= 1 + FOLDED)
         .order_by(told.last_at.desc(), told.first_id, told.place)
     )
     return [_alike(list(rows)) for _, rows in groupby(session.execute(chosen), key=lambda one: one.first_id)]
 
 
-def attend(session: Session, who: Viewer, newest_id: int) -> int:
-    """A coordinator has seen this object and those like it that came before; answer with how many nobody had seen."""
-    newest = session.get(Trouble, newest_id)
-    if newest is None or newest.kind == TroubleKind.QUARANTINED:  # about that they decide
+def attend(session: Session, who: Viewer, last_id: int) -> int:
+    """A coordinator has seen this object and those like it written down before; how many nobody had seen."""
+    last = session.get(Trouble, last_id)
+    if last is None or last.kind == TroubleKind.QUARANTINED:  # about that they decide
         return 0
     changed = session.scalars(
         update(Trouble)
-        .where(*_open(), *_like(newest), Trouble.id <= newest_id)
+        .where(*_open(), *_like(last), Trouble.id <= last_id)
         .values(resolved_at=now())
         .returning(Trouble.id)
         .execution_options(synchronize_session=False)
     ).all()
     if changed:
-        detail = f"{len(changed)} {newest.kind}: {shared_reason(newest.kind, newest.reason)}"
+        detail = f"{len(changed)} {last.kind}: {shared_reason(last.kind, last.reason)}"
         session.add(AuditLine(person_id=who.person_id, action="seen", detail=detail))
     return len(changed)
 
 
 def _alike(rows: Sequence[Row[Any]]) -> Alike:
     one = rows[0]
-    return Alike(one.first_id, tuple(each[0] for each in rows), one.number, one.first_at, one.last_at)
+    return Alike(one.first_id, one.last_id, tuple(each[0] for each in rows), one.number, one.first_at, one.last_at)
 
 
 def _open() -> tuple[ColumnElement[bool], ...]:

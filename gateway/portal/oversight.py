@@ -18,7 +18,7 @@ from gateway.portal.case_lines import CaseLine, case_lines
 from gateway.portal.reports import DeliveryView, delivery_view
 from gateway.portal.rights import asking
 from gateway.portal.services import PortalServices
-from gateway.portal.words import Label
+from gateway.portal.words import Label, counted
 from gateway.site_words import REFUSALS
 from worklist.access import Viewer
 from worklist.models import AuditLine, Delivery, Person, PersonRole, Pulse, Report, Site, TurnedAway, now
@@ -44,7 +44,6 @@ class TroubleView:
     alike: Alike
     kind: str
     title: str
-    origin: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +117,7 @@ def _troubles(session: Session) -> list[TroubleView]:
 def _trouble(alike: Alike, origin: str) -> TroubleView:
     kind = KINDS.get(alike.newest.kind, alike.newest.kind)
     whose = f" of {origin}" if origin else ""
-    return TroubleView(alike, kind, f"{alike.count:,} {kind.lower()}{whose}: {alike.reason}", origin)
+    return TroubleView(alike, kind, f"{counted(alike.count, 'object')}{whose}: {alike.reason}")
 
 
 def origin_in_words(origin: str, sites: dict[str, str]) -> str:
