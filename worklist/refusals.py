@@ -25,7 +25,7 @@ def refused_of(session: Session, case: Case) -> Mapping[int, Sequence[Remark]]:
         .join(Study, and_(Study.origin == Trouble.origin, Study.study_uid == Trouble.study_uid))
         .join(CaseStudy, CaseStudy.study_id == Study.id)
         .where(CaseStudy.case_id == case.id, Trouble.kind == TroubleKind.REFUSED, not_(came_later()))
-        .order_by(Trouble.id)
+        .order_by(Trouble.received_at, Trouble.id)
     )
     last = {(study_id, sop_uid): said for study_id, sop_uid, *said in session.execute(chosen)}
     counts = Counter(

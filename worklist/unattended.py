@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, case, func, not_, select, update
+from sqlalchemy import ColumnElement, Row, and_, case, func, not_, select, true, update
 from sqlalchemy.orm import Session, aliased
 
 from worklist.access import Viewer
@@ -48,8 +48,8 @@ class Alike:
         return self.newest.reason if self.count == 1 else shared_reason(self.newest.kind, self.newest.reason)
 
 
-def unattended(session: Session) -> list[Alike]:
-    """What waits for a coordinator's eyes, the newest first. What was refused and then came after all does not wait."""
+def unattended(session: Session, origin: str | None = None) -> list[Alike]:
+    """What waits for a coordinator's eyes (of one origin), the newest first; nothing that came after all."""
     same, latest_first = _same(), (Trouble.received_at.desc(), Trouble.id.desc())
     numbered = (
         select(
@@ -61,7 +61,7 @@ def unattended(session: Session) -> list[Alike]:
             func.min(Trouble.received_at).over(partition_by=same).label("first_at"),
             func.max(Trouble.received_at).over(partition_by=same).label("last_at"),
         )
-        .where(*_open())
+        .where(*_open(), true() if origin is None else Trouble.origin == origin)
         .subquery()
     )
     row, told = aliased(Trouble, numbered), numbered.c

@@ -18,7 +18,8 @@ from gateway.portal.services import PortalServices
 from gateway.portal.studies import count_images
 from worklist.access import Viewer, sees_case
 from worklist.cases import SETTLED
-from worklist.models import Case, Report, Site, Study, Trouble
+from worklist.models import Case, Report, Site, Study
+from worklist.unattended import Alike, unattended
 
 MOST_CASES = 200
 MOST_TROUBLES = 20
@@ -34,12 +35,12 @@ class SiteCase:
 
 @dataclass(frozen=True, slots=True)
 class SiteView:
-    """What one site sees. `troubles` are objects of theirs that we could not take."""
+    """What one site sees. `troubles` are objects of theirs that we could not take, equal ones together."""
 
     site: Site | None
     open: list[SiteCase]
     settled: list[SiteCase]
-    troubles: list[Trouble]
+    troubles: list[Alike]
 
 
 def read_site(session: Session, who: Viewer) -> SiteView:
@@ -52,7 +53,7 @@ def read_site(session: Session, who: Viewer) -> SiteView:
         site=site,
         open=_cases(session, who, Case.state.not_in(SETTLED), Case.due_at.is_(None), Case.due_at, Case.id),
         settled=_cases(session, who, Case.state.in_(SETTLED), Case.id.desc()),
-        troubles=_troubles(session, who),
+        troubles=unattended(session, f"site:{who.site_id}")[:MOST_TROUBLES],
     )
 
 
@@ -73,11 +74,6 @@ def _cases(
     ).all()
     counts = count_images(session, found)
     return [SiteCase(case_line(case, who, counts), report_views(case)) for case in found]
-
-
-def _troubles(session: Session, who: Viewer) -> list[Trouble]:
-    query = select(Trouble).where(Trouble.origin == f"site:{who.site_id}", Trouble.resolved_at.is_(None))
-    return list(session.scalars(query.order_by(Trouble.received_at.desc()).limit(MOST_TROUBLES)))
 
 
 def add_pages(portal: Blueprint, services: PortalServices) -> None:

@@ -54,6 +54,8 @@ def test_what_differs_in_site_fault_or_study_to_decide_about_is_apart(database, 
     for study_uid in ("1.1", "1.2"):
         trouble(kind="quarantined", status=0, reason="It contradicts.", study_uid=study_uid)
     assert [count for count, *_ in seen(database)] == [1] * 5
+    with database.reading() as session:
+        assert [one.newest.origin for one in unattended(session, "site:2")] == ["site:2"], "what a site sees of it"
 
 
 def test_what_is_marked_as_seen_is_what_was_shown(database, people, trouble) -> None:
