@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from worklist.added import images_version, since_claim
 from worklist.completeness import Remark
 from worklist.lifecycle import possible
 from worklist.models import Case, Delivery, Report, Series, Study
+from worklist.readers import due_at, subspecialties_read
 from worklist.refusals import refused_of
 from worklist.states import CaseState, Role
 
@@ -24,8 +25,8 @@ def _moment(at: datetime | None) -> str | None:
     return at.isoformat() if at else None
 
 
-def summary(case: Case) -> Json:
-    """A case as a line of a list."""
+def summary(case: Case, who: Viewer, read: Collection[str]) -> Json:
+    """A case as a line of a list; `read` are the subspecialties that are read here."""
     return {
         "id": case.id,
         "state": case.state,
@@ -33,7 +34,7 @@ def summary(case: Case) -> Json:
         "priority": case.priority,
         "study_uids": [study.study_uid for study in case.studies],
         "site": case.site.code if case.site else None,
-        "due_at": _moment(case.due_at),
+        "due_at": _moment(due_at(case, who, read)),
         "routed_by": case.routed_by,
         "routed_why": case.routed_why,
         "reader": case.reader.display_name if case.reader else None,
@@ -46,7 +47,7 @@ def whole(session: Session, case: Case, who: Viewer) -> Json:
     """Everything that this person may know of a case. What a reader writes is theirs until it is signed."""
     written = case.draft if _may_read_draft(case, who) else None
     changes, refused = since_claim(case), refused_of(session, case)
-    return summary(case) | {
+    return summary(case, who, subspecialties_read(session)) | {
         "reason": case.reason,
         "history": case.history,
         "questions": case.questions,

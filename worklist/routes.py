@@ -16,6 +16,7 @@ from worklist.access import Viewer
 from worklist.asking import Ask, asking, guard
 from worklist.cases import OnTheirWay, RequestText
 from worklist.models import Case
+from worklist.readers import subspecialties_read
 from worklist.routing import Route
 from worklist.seen import Seen
 from worklist.states import CaseState
@@ -104,7 +105,8 @@ def _add_reading(api: Blueprint, desk: Desk) -> None:
             raise Invalid(f"“{unknown[0]}” is not a state. States are: {', '.join(CaseState)}.")
         with desk.database.reading() as session:
             found = cases.visible(session, who, [CaseState(state) for state in states])
-            return {"cases": [descriptions.summary(case) for case in found]}
+            read = subspecialties_read(session)
+            return {"cases": [descriptions.summary(case, who, read) for case in found]}
 
     @api.get("/<int:case_id>")
     def one(case_id: int) -> Json:

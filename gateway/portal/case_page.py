@@ -22,15 +22,15 @@ from gateway.portal.remarks import remarks_for_patient, remarks_in_words
 from gateway.portal.reports import moving, report_views, standing
 from gateway.portal.rights import READERS, asking
 from gateway.portal.services import PortalServices
-from gateway.portal.studies import count_images, viewer_link
+from gateway.portal.studies import viewer_link
 from gateway.portal.timeline import timeline
-from gateway.portal.words import STATES_FOR_PATIENTS
 from sr_reports.errors import Unreportable
 from sr_reports.sections import Section, SectionName
 from worklist import cases
 from worklist.access import Viewer
 from worklist.cases import EDITABLE_BY_REQUESTER
 from worklist.models import AuditLine, Case
+from worklist.readers import is_unread, subspecialties_read
 from worklist.refusals import refused_of
 from worklist.states import CaseState, Role
 from worklist.subspecialties import Subspecialty, label
@@ -104,6 +104,7 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
 
 def _told(services: PortalServices, session: Session, case: Case, who: Viewer) -> dict[str, object]:
     holds = case.reader_id == who.person_id
+    read = subspecialties_read(session)
     return {
         **_about(session, case, who),
         "elsewhere": elsewhere(session, case, who),
@@ -116,12 +117,11 @@ def _told(services: PortalServices, session: Session, case: Case, who: Viewer) -
         "poll": 2 if moving(case) else 5,
         "saved": services.saved(session, case) if who.roles & READERS else (),
         "sections": _sections(services, session, case, who),
-        "steps": timeline(case),
+        "steps": timeline(case, unread=is_unread(case, read)),
         "uploading": case.state in UPLOADING and case.patient_id == who.person_id,
         "editable": case.state in EDITABLE_BY_REQUESTER,
-        "patient_state": STATES_FOR_PATIENTS[case.state],
         "history": _history(session, case) if who.oversees else (),
-        "subspecialties": [(each.value, label(each)) for each in Subspecialty],
+        "subspecialties": [(each.value, label(each), each.value in read) for each in Subspecialty],
     }
 
 
@@ -133,7 +133,7 @@ def _concordances(case: Case) -> tuple[tuple[str, str], ...]:
 def _about(session: Session, case: Case, who: Viewer) -> dict[str, object]:
     aside = kept_aside(session, case, who)
     remarks = _remarks(session, case, who)
-    line: CaseLine = case_line(case, who, count_images(session, [case]))
+    line: CaseLine = case_line(session, case, who)
     return {
         "case": case,
         "line": line,
@@ -143,7 +143,7 @@ def _about(session: Session, case: Case, who: Viewer) -> dict[str, object]:
         "remarks": remarks,
         "late": late_images(case, who),
         "aside": aside,
-        "standing": standing(case, (aside, *remarks)),
+        "standing": standing(case, (aside, str(line.unread), *remarks)),
     }
 
 

@@ -14,7 +14,6 @@ from dicomweb.roots import URL_PREFIX, root_url
 from gateway.portal.case_lines import case_line
 from gateway.portal.rights import asking
 from gateway.portal.services import PortalServices
-from gateway.portal.studies import count_images
 from worklist import cases
 
 
@@ -25,5 +24,5 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
     def look(case_id: int) -> ResponseReturnValue:
         with services.database.reading() as session:
             case = cases.get(session, asking(), case_id)
-            line = case_line(case, asking(), count_images(session, [case]))
+            line = case_line(session, case, asking())
             return flask.render_template("look.html", case=case, line=line, root=root_url(URL_PREFIX, case_id))

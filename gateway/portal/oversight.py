@@ -21,8 +21,8 @@ from gateway.portal.services import PortalServices
 from gateway.portal.words import Label, counted
 from gateway.site_words import REFUSALS
 from worklist.access import Viewer
-from worklist.models import AuditLine, Delivery, Person, PersonRole, Pulse, Report, Site, TurnedAway, now
-from worklist.states import CaseState, DeliveryState, Role
+from worklist.models import AuditLine, Delivery, Pulse, Report, Site, TurnedAway, now
+from worklist.states import CaseState, DeliveryState
 from worklist.turned_away import Caller, turned_away
 from worklist.unattended import Alike, attend, unattended
 
@@ -87,7 +87,7 @@ def read_oversight(session: Session, who: Viewer) -> Oversight:
     lines = case_lines(session, who, (CaseState.READY, CaseState.CLAIMED, CaseState.ON_HOLD))
     unassigned = [line for line in lines if line.unassigned and line.case.state is CaseState.READY]
     on_hold = [line for line in lines if line.case.state is CaseState.ON_HOLD]
-    unread = _unread(session, lines)
+    unread = [line for line in lines if line.unread and not line.unassigned]
     return Oversight(
         unread=unread,
         unassigned=unassigned,
@@ -99,14 +99,6 @@ def read_oversight(session: Session, who: Viewer) -> Oversight:
         turned_away=turned_away(session, TurnedAway.last_at > now() - LATELY, most=MOST),
         parts=[_part(pulse) for pulse in session.scalars(select(Pulse).order_by(Pulse.part))],
     )
-
-
-def _unread(session: Session, lines: list[CaseLine]) -> list[CaseLine]:
-    """Those that wait for a subspecialty which no active reader reads: nobody would ever see them."""
-    readers = select(Person.subspecialties).join(PersonRole).where(PersonRole.name == Role.READER, Person.active)
-    read = {subspecialty for reader in session.scalars(readers) for subspecialty in reader}
-    waiting = (line for line in lines if line.case.state is CaseState.READY and not line.unassigned)
-    return [line for line in waiting if line.case.subspecialty not in read]
 
 
 def _troubles(session: Session) -> list[TroubleView]:

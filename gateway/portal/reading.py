@@ -13,7 +13,6 @@ from gateway.portal.case_lines import CaseLine, case_line
 from gateway.portal.remarks import Refused, remarks_in_words
 from gateway.portal.rights import asking
 from gateway.portal.services import PortalServices
-from gateway.portal.studies import count_images
 from sr_reports.errors import Unreportable
 from sr_reports.opinion import Opinion
 from sr_reports.problems import opinion_problems
@@ -119,7 +118,7 @@ def _sections(services: PortalServices, session: Session, case: Case) -> tuple[t
 
 def _line(session: Session, case: Case) -> CaseLine:
     """Who and what it is about: a signature must not go under the wrong patient."""
-    return case_line(case, asking(), count_images(session, [case]))
+    return case_line(session, case, asking())
 
 
 def _seen() -> Seen:

@@ -9,7 +9,6 @@ from flask.typing import ResponseReturnValue
 from gateway.portal.case_lines import CaseLine, case_lines
 from gateway.portal.rights import asking
 from gateway.portal.services import PortalServices
-from gateway.portal.words import STATES_FOR_PATIENTS
 from worklist import cases
 from worklist.cases import EDITABLE_BY_REQUESTER, RequestText
 from worklist.lifecycle import NotAllowed, WrongState
@@ -98,11 +97,11 @@ def _add_list(portal: Blueprint, services: PortalServices) -> None:
 
     @portal.get("/requests")
     def requests() -> ResponseReturnValue:
-        return flask.render_template("requests.html", lines=lines(), states=STATES_FOR_PATIENTS)
+        return flask.render_template("requests.html", lines=lines())
 
     @portal.get("/requests/rows")
     def requests_rows() -> ResponseReturnValue:
-        return flask.render_template("requests_rows.html", lines=lines(), states=STATES_FOR_PATIENTS)
+        return flask.render_template("requests_rows.html", lines=lines())
 
 
 def _form(text: RequestText, wrong: dict[str, str], case: Case | None) -> str:

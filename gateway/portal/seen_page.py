@@ -11,7 +11,6 @@ from flask.typing import ResponseReturnValue
 from gateway.portal.case_lines import case_line
 from gateway.portal.rights import asking
 from gateway.portal.services import PortalServices
-from gateway.portal.studies import count_images
 from worklist import cases, looked
 from worklist.lifecycle import NotFound
 from worklist.looked import Looked
@@ -41,7 +40,7 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
                 raise NotFound(f"There is no case {case_id}.")
             found = [(one, *_named(one)) for one in looked.who_looked(session, case)]
             lines = [(one, _of_line(one)) for one in looked.lines(session, case, MOST_LINES)] if who.oversees else []
-            line = case_line(case, who, count_images(session, [case]))
+            line = case_line(session, case, who)
             return flask.render_template("case_seen.html", case=case, line=line, found=found, lines=lines)
 
 

@@ -16,7 +16,6 @@ from gateway.origin import origin_of_request
 from gateway.portal.case_lines import case_line
 from gateway.portal.rights import asking
 from gateway.portal.services import PortalServices
-from gateway.portal.studies import count_images
 from gateway.portal.words import Label
 from worklist import cases, sharing
 from worklist.access import Viewer
@@ -40,7 +39,7 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
     """`/cases/<id>/links`: the list with its form; making one, ending one."""
 
     def render(case: Case, session: Session, made: MadeLink | None = None, problem: str = "") -> str:
-        line = case_line(case, asking(), count_images(session, [case]))
+        line = case_line(session, case, asking())
         links = [(link, _standing(link)) for link in sharing.of_case(session, case)]
         told = {"case": case, "line": line, "links": links, "made": made, "problem": problem}
         return flask.render_template("links.html", **told, born=_birth_date(case), lives=sharing.LIVES)

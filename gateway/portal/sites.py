@@ -11,11 +11,10 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import ColumnElement, SQLColumnExpression, select
 from sqlalchemy.orm import Session, defer, selectinload
 
-from gateway.portal.case_lines import CaseLine, case_line
+from gateway.portal.case_lines import CaseLine, lines_of
 from gateway.portal.reports import ReportView, report_views
 from gateway.portal.rights import asking
 from gateway.portal.services import PortalServices
-from gateway.portal.studies import count_images
 from worklist.access import Viewer, sees_case
 from worklist.cases import SETTLED
 from worklist.models import Case, Report, Site, Study
@@ -72,8 +71,7 @@ def _cases(
             reports.options(defer(Report.content), defer(Report.reference), selectinload(Report.deliveries)),
         )
     ).all()
-    counts = count_images(session, found)
-    return [SiteCase(case_line(case, who, counts), report_views(case)) for case in found]
+    return [SiteCase(line, report_views(line.case)) for line in lines_of(session, found, who)]
 
 
 def add_pages(portal: Blueprint, services: PortalServices) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from worklist.models import Case
@@ -11,6 +11,10 @@ from worklist.states import CaseState
 from worklist.subspecialties import label
 
 S = CaseState
+UNREAD = (
+    "At present nobody with us reads what your images show. Our coordinator sees your request and looks for somebody "
+    "who does. As soon as there is somebody, you see here by when."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +102,13 @@ STAGES = (
 )
 
 
-def timeline(case: Case) -> tuple[Step, ...]:
-    """The steps of this request; none when it was cancelled."""
+def timeline(case: Case, *, unread: bool = False) -> tuple[Step, ...]:
+    """The steps of this request; none when it was cancelled. `unread`: nobody here reads what it is about."""
     if case.state is S.CANCELLED:
         return ()
     here = STANDS_AT[case.state]
-    return tuple(_step(stage, number, here, case) for number, stage in enumerate(STAGES))
+    steps = (_step(stage, number, here, case) for number, stage in enumerate(STAGES))
+    return tuple(replace(step, text=UNREAD) if unread and step.status == "now" else step for step in steps)
 
 
 def _step(stage: _Stage, number: int, here: int, case: Case) -> Step:
