@@ -2,18 +2,59 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from sqlalchemy.orm import Session
 
 from config.errors import Explained
-from gateway.accounts.people import HELD, NewPerson, StillReading
+from gateway.accounts.people import (
+    HELD,
+    BadPassword,
+    NewPerson,
+    StillReading,
+    checked_password,
+    is_password_of,
+    set_password,
+)
 from worklist.models import AuditLine, Case, Person, PersonRole
 from worklist.states import Role
 
 
 class Incomplete(Explained):
     """A role needs more than is known of the person; the message says what."""
+
+
+class WrongPassword(Explained):
+    """A password was not changed; the message says why, `field` of which of the three."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True)
+class NewPassword:
+    """What somebody writes who changes their own password."""
+
+    current: str
+    new: str
+    again: str
+
+
+def change_own_password(session: Session, person: Person, given: NewPassword) -> None:
+    """As `set_password`, by the person, who must know the one there is. Raises WrongPassword."""
+    if not is_password_of(person, given.current):
+        raise WrongPassword("current", "This is not your password now.")
+    try:
+        checked_password(given.new)
+    except BadPassword as error:
+        raise WrongPassword("new", str(error)) from error
+    if given.new == given.current:
+        raise WrongPassword("new", "This is your password already. Choose another one.")
+    if given.new != given.again:
+        raise WrongPassword("again", "This is not what you wrote above. Write the new password twice.")
+    set_password(session, person, given.new)
+    session.add(AuditLine(person_id=person.id, action="change password", detail="their own"))
 
 
 def require_complete(person: NewPerson) -> None:

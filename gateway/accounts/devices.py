@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, and_, delete, not_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, not_, select, update
 from sqlalchemy.orm import Session
 
 from worklist.models import ApiToken, Person, WebSession, now
@@ -53,6 +53,11 @@ def end_one(session: Session, person_id: int, row_id: int) -> None:
     session.execute(delete(WebSession).where(WebSession.id == row_id, WebSession.person_id == person_id))
 
 
+def end_others(session: Session, person_id: int, sha256: str) -> None:
+    """Sign this person out of every browser but the one with this digest."""
+    session.execute(delete(WebSession).where(WebSession.person_id == person_id, WebSession.sha256 != sha256))
+
+
 def end_all(session: Session, person: Person) -> None:
     """Sign this person out everywhere, and take all their tokens away."""
     person.fs_uniquifier = secrets.token_hex(32)
@@ -69,6 +74,12 @@ def of_person(session: Session, person_id: int, lifetime: Lifetime) -> Sequence[
     """Where this person is signed in, the newest use first."""
     mine = select(WebSession).where(WebSession.person_id == person_id, *_alive(lifetime))
     return session.scalars(mine.order_by(WebSession.used_at.desc(), WebSession.id)).all()
+
+
+def count_tokens(session: Session, person_id: int) -> int:
+    """How many programs may act for this person now."""
+    mine = select(func.count(ApiToken.id)).where(ApiToken.person_id == person_id, ApiToken.expires_at > now())
+    return session.scalar(mine) or 0
 
 
 def _alive(lifetime: Lifetime) -> tuple[ColumnElement[bool], ...]:

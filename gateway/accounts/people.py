@@ -76,7 +76,7 @@ def add_person(session: Session, new: NewPerson, password: str) -> Person:
 
 def set_password(session: Session, person: Person, password: str) -> None:
     """Another password signs the person out everywhere and takes their tokens away; the same one changes nothing."""
-    if person.password and _is(person.password, password):
+    if is_password_of(person, password):
         return
     person.password = PasswordHasher().hash(password)
     if person.id is not None:
@@ -89,9 +89,10 @@ def deactivate(session: Session, person: Person) -> None:
     devices.end_all(session, person)
 
 
-def _is(hashed: str, password: str) -> bool:
+def is_password_of(person: Person, password: str) -> bool:
+    """Whether this is the person's password; of one who has none, none is."""
     try:
-        return PasswordHasher().verify(hashed, password)
+        return bool(person.password) and PasswordHasher().verify(person.password or "", password)
     except (VerificationError, InvalidHashError):
         return False
 

@@ -12,7 +12,7 @@ from flask_login import user_logged_in, user_logged_out
 from flask_security.core import Security
 from flask_security.datastore import SQLAlchemySessionUserDatastore
 from flask_wtf.csrf import CSRFProtect
-from sqlalchemy.orm import scoped_session
+from sqlalchemy.orm import Session, scoped_session
 from werkzeug.exceptions import TooManyRequests, Unauthorized
 
 from config.database import Database
@@ -26,7 +26,7 @@ from gateway.accounts.sessions import Sessions, uses_bearer_token, viewer
 from gateway.installation import Secrets
 from worklist.models import Person, PersonRole
 
-PASSWORDS = frozenset({"security.login", "security.verify"})  # where one is typed
+PASSWORDS = frozenset({"security.login", "security.verify", "portal.change_password"})  # where one is typed
 READS = frozenset({"GET", "HEAD"})
 
 
@@ -113,6 +113,11 @@ def _limit_guessing(database: Database) -> None:
             pause = guessing.pause_before(session, _attempt())
         if pause:
             raise TooManyRequests(retry_after=math.ceil(pause))
+
+
+def password_was_good(session: Session) -> None:
+    """A signed-in person gave their own password rightly: earlier mistakes are forgiven."""
+    guessing.was_good(session, _attempt())
 
 
 def _attempt() -> Attempt:

@@ -96,6 +96,12 @@ class Sessions:
             return  # the database is busy: the next request marks it
 
 
+def this_device() -> str:
+    """The digest of the browser that sends the current request; "" for a program."""
+    secret = None if uses_bearer_token() else flask.session.get(DEVICE)
+    return devices.digest(secret) if secret else ""
+
+
 def token_digest(token: str) -> str:
     """What the database knows of a token."""
     return devices.digest(token)

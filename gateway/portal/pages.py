@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint
 
 from gateway.portal import (
+    account,
     arrivals,
     case_page,
     document_pages,
@@ -45,6 +46,7 @@ NOUNS = (
     site_pages,
     sites,
     arrivals,
+    account,
 )
 
 

@@ -24,6 +24,10 @@ REQUESTERS = PATIENTS | SITES | OVERSEERS
 
 OPEN_TO_ALL = frozenset({"home", "shared", "open_link", "close_link", "shared_case", "shared_report"})
 PAGES: Mapping[str, frozenset[Role]] = {
+    "account": EVERYBODY,
+    "change_password": EVERYBODY,
+    "end_device": EVERYBODY,
+    "end_other_devices": EVERYBODY,
     "worklist": READERS,
     "worklist_rows": READERS,
     "case": EVERYBODY,

@@ -43,7 +43,7 @@ STATES_FOR_PATIENTS: Mapping[CaseState, Label] = {
     S.DELIVERED: Label("Your second opinion is ready", "done"),
     S.CANCELLED: Label("Cancelled", "ended"),
 }
-UNREAD_FOR_PATIENTS = Label("We look for a specialist", "attention")
+UNREAD_FOR_PATIENTS = Label("We are looking for a specialist", "attention")
 DELIVERIES: Mapping[DeliveryState, Label] = {
     DeliveryState.PENDING: Label("On its way", "active"),
     DeliveryState.NEEDS_PERSON: Label("Refused, needs a person", "attention"),

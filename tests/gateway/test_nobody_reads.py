@@ -41,7 +41,7 @@ def test_a_patient_is_promised_no_date_before_somebody_reads_what_it_is(web, peo
     case = add_case(subspecialty=subspecialty, patient_id=patient.person_id)
     page, rows = (text_of(web, patient, path) for path in (f"/cases/{case}", "/requests"))
     for shown in (page, rows):
-        assert "We look for a specialist" in shown
+        assert "We are looking for a specialist" in shown
         assert not any(promise in shown for promise in PROMISES)
     assert "nobody with us reads what your images show. Our coordinator sees your request" in page
     assert web.ask(patient, "GET", f"/api/v1/cases/{case}").json["due_at"] is None
