@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +28,7 @@ class Database:
     engine: Engine
     readers: sessionmaker[Session]
     writers: sessionmaker[Session]
+    wrote: Callable[[], object] = tuple  # called after each transaction of `writing`
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -40,14 +41,24 @@ class Database:
         """One transaction: committed at the end of the block, rolled back if the block raises."""
         with self.writers.begin() as session:
             yield session
+        self.wrote()
+
+    @contextmanager
+    def writing_quietly(self) -> Iterator[Session]:
+        """As `writing`, of what nobody waits for."""
+        with self.writers.begin() as session:
+            yield session
 
     def close(self) -> None:
         """Let all connections go."""
         self.engine.dispose()
 
 
-def connect(url: str) -> Database:
-    """Open the database at an SQLAlchemy URL. Nothing is read or written yet. Raises Explained for what is no URL."""
+def connect(url: str, wrote: Callable[[], object] = tuple) -> Database:
+    """Open the database at an SQLAlchemy URL. Nothing is read or written yet. Raises Explained for what is no URL.
+
+    `wrote` is called after each transaction that wrote.
+    """
     try:
         engine = _engine(url)
     except (ArgumentError, ImportError) as error:
@@ -56,7 +67,8 @@ def connect(url: str) -> Database:
             "write it like postgresql://user:password@host/name."
         ) from error
     writing = engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
-    return Database(engine, sessionmaker(engine, expire_on_commit=False), sessionmaker(writing, expire_on_commit=False))
+    readers, writers = (sessionmaker(each, expire_on_commit=False) for each in (engine, writing))
+    return Database(engine, readers, writers, wrote)
 
 
 def _engine(url: str) -> Engine:

@@ -28,9 +28,10 @@ def installed(data: Path) -> Iterator[Database]:
     from sqlalchemy.exc import OperationalError
 
     from config.database import connect
-    from gateway.installation import open_installation
+    from gateway.installation import Folders, open_installation
+    from gateway.watching import Bell
 
-    database = connect(open_installation(data).database_url)
+    database = connect(open_installation(data).database_url, Bell(Folders(data).bell).ring)
     try:
         yield database
     except OperationalError as error:

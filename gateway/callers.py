@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +14,21 @@ from scp.callers import read_callers
 from worklist.models import Heard, TurnedAway, now
 
 KEPT = timedelta(days=90)
+
+
+def callers_to_note(database: Database, counters: Path) -> Callable[[], bool]:
+    """A step that writes what is new, when the receivers have written something."""
+    noted: dict[Path, int] = {}
+
+    def step() -> bool:
+        nonlocal noted
+        written = _written_at(counters)
+        if written != noted:
+            note_callers(database, counters)
+            noted = written
+        return False
+
+    return step
 
 
 def note_callers(database: Database, counters: Path) -> bool:
@@ -32,3 +48,7 @@ def note_callers(database: Database, counters: Path) -> bool:
                 told = asdict(one) | {"accepted": list(one.accepted), "declined": list(one.declined)}
                 session.merge(Heard(**told))
     return False
+
+
+def _written_at(counters: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in counters.glob("*.callers")}

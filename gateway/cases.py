@@ -5,13 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 
 import structlog
+from sqlalchemy import select
 
+from config.database import Database
+from config.settings import Studies
 from dicomweb.baked import bake_case
 from dicomweb.roots import URL_PREFIX
 from gateway.parts import Parts
 from orthanc.errors import ArchiveError, Unreadable
 from scp.presence import being_sent
-from worklist.models import now
+from worklist.models import Study, now
 from worklist.settling import Waiting, settle, something_to_settle
 
 log = structlog.get_logger()
@@ -39,6 +42,14 @@ def settle_complete_studies(parts: Parts) -> bool:
         log.info("case ready", case=case_id)
         _bake(parts, case_id)
     return False
+
+
+def soon_complete(database: Database, studies: Studies) -> bool:
+    """Whether a study may become complete by the clock alone, or because its sender closes an association."""
+    recent = now() - timedelta(seconds=max(studies.quiet_seconds, studies.patience_seconds) + 1)
+    with database.reading() as session:
+        unsettled = select(Study.id).where(Study.settled.is_(False), Study.last_at > recent).limit(1)
+        return session.scalar(unsettled) is not None
 
 
 def _bake(parts: Parts, case_id: int) -> None:

@@ -41,6 +41,10 @@ class Committing:
         """Do one piece of each kind of work; True if there may be more at once."""
         return any([self._take(), self._hear(), self._judge(), self._report()])
 
+    def soonest(self) -> float:
+        """Seconds until the clock alone makes something due."""
+        return min(self._due(state).soonest() for state in (CommitmentState.ASKED, CommitmentState.JUDGED))
+
     def _take(self) -> bool:
         """Make rows of what peers asked the receivers for."""
         taken = False

@@ -6,6 +6,7 @@ which it renews while it works, and a lease that ran out means that its holder d
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from datetime import datetime, timedelta
 from threading import Event, Thread
 
 import structlog
-from sqlalchemy import ColumnElement, Select, and_, exists, not_, or_, select, true, update
+from sqlalchemy import ColumnElement, Select, and_, exists, func, not_, or_, select, true, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, aliased
 
@@ -47,6 +48,15 @@ class Due:
                 return None
         with self.database.writing() as session:
             return self.take(session)
+
+    def soonest(self) -> float:
+        """Seconds until the next row is due, or the next lease runs out; infinite if there is none."""
+        moment = now()
+        times = (self.table.next_attempt_at, self.table.lease_until)
+        later = (func.min(time).filter(time > moment) for time in times)
+        with self.database.reading() as session:
+            (found,) = session.execute(select(*later).where(self.table.state == self.state)).all()
+        return min(((time - moment).total_seconds() for time in found if time is not None), default=math.inf)
 
     def take(self, session: Session) -> int | None:
         """As `claim`, in the caller's transaction."""

@@ -5,9 +5,12 @@ Orthanc's index can lose its last seconds in a power cut. docs/adr/0007-grace-be
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -35,6 +38,18 @@ class Proof:
     md5: str
     sha256: str
 
+    def holds_in(self, archive: Archive) -> bool:
+        """Whether the archive, reading its disk again, has it. Raises ArchiveUnavailable."""
+        return holds(archive, self.archive_id, self.md5, self.sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """An entry to whose storing the archive said yes, under this identifier."""
+
+    entry: Entry
+    archive_id: str
+
 
 @dataclass(slots=True)
 class Grace:
@@ -46,15 +61,37 @@ class Grace:
     pool: ThreadPoolExecutor
     seconds: float
     _proofs: dict[str, Proof] = field(default_factory=dict)
+    _fresh: deque[Fresh] = field(default_factory=deque)
     _doubted: list[Entry] = field(default_factory=list)
     _last_change: int = -1
     _sure: bool = False
     _look_at: float = 0.0
 
-    def hold(self, entry: Entry, proof: Proof) -> None:
-        """The archive has it and the rows are written: it waits no longer, but is not let go yet."""
-        self._proofs[entry.key] = proof
+    def hold(self, entry: Entry, archive_id: str) -> None:
+        """The archive said yes and the rows are written: it waits no longer, but is not let go yet."""
+        self._fresh.append(Fresh(entry, archive_id))
         self.inbox.archived(entry)
+
+    def fresh(self, most: int) -> list[Fresh]:
+        """Hand out the oldest entries whose digest was not read back yet, each once."""
+        return [self._fresh.popleft() for _ in range(min(most, len(self._fresh)))]
+
+    def proven(self, entry: Entry, proof: Proof) -> None:
+        """The archive has it: this is what it is asked for again."""
+        self._proofs[entry.key] = proof
+
+    def lost(self, entries: Sequence[Entry]) -> None:
+        """The archive has not what it said: they wait again, and are stored like new ones."""
+        for entry in entries:
+            self._proofs.pop(entry.key, None)
+            with suppress(FileNotFoundError):  # let go meanwhile, which is after the archive had it
+                self.inbox.put_back(entry)
+        if entries:
+            log.warning("the archive lost instances, they are stored again", count=len(entries))
+
+    def soonest(self) -> float:
+        """Seconds until the next look: as long as nothing is held there is nothing to ask for."""
+        return LOOK_SECONDS if self._proofs or self._doubted or not self._sure else math.inf
 
     def doubt(self) -> None:
         """The archive was away: whatever is held is asked for again, at once."""
@@ -93,24 +130,19 @@ class Grace:
         """Those that the archive has now; the others wait again, and are stored like new ones."""
         proofs = self._proofs_of(entries)
         answers = list(self.pool.map(self._is_there, (proofs.get(each.key) for each in entries)))
-        lost = [entry for entry, found in zip(entries, answers, strict=True) if not found]
-        for entry in lost:
-            self._proofs.pop(entry.key, None)
-            self.inbox.put_back(entry)
-        if lost:
-            log.warning("the archive lost instances, they are stored again", count=len(lost))
+        self.lost([entry for entry, found in zip(entries, answers, strict=True) if not found])
         return [entry for entry, found in zip(entries, answers, strict=True) if found]
 
     def _is_there(self, proof: Proof | None) -> bool:
-        return proof is not None and holds(self.archive, proof.archive_id, proof.md5, proof.sha256)
+        return proof is not None and proof.holds_in(self.archive)
 
     def _proofs_of(self, entries: Iterable[Entry]) -> dict[str, Proof]:
         """As remembered, else (after a start of ours) from the entry itself and its row."""
         forgotten = [each for each in entries if each.key not in self._proofs]
         if forgotten:
             with self.database.reading() as session:
-                identities = Identities(session)
-                identities.look_up([each.arrival for each in forgotten])
+                identities = Identities()
+                identities.look_up(session, [each.arrival for each in forgotten])
             for entry in forgotten:
                 archive_id = identities.archive_id_of(entry.arrival)
                 if archive_id is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from orthanc.header import InstanceHeader
 from scp.arrival import Arrival
+from scp.inbox import Entry
 from worklist.models import Instance, Series, Study
 
 SELF_TEST = "self-test"  # the origin of what `overread doctor` sends
@@ -38,6 +39,10 @@ class Verdict:
     replaces: bool = False
 
 
+_Series = tuple[str, str, str]
+"""Origin, Study and Series Instance UID."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Patient:
     patient_id: str
@@ -53,35 +58,60 @@ class _Earlier:
 
 @dataclass(slots=True)
 class Identities:
-    """Checks a batch; remembers what it let pass, so that two contradicting objects in one batch are seen too."""
+    """Checks one object after the other; remembers what it let pass, so that two without rows are compared too."""
 
-    session: Session
     _patients: dict[tuple[str, str], _Patient] = field(default_factory=dict)
     _digests: dict[tuple[str, str], str] = field(default_factory=dict)
     _earlier: dict[tuple[str, str], _Earlier] = field(default_factory=dict)
+    _makers: dict[_Series, set[int | None]] = field(default_factory=dict)
+    _accepted: set[str] = field(default_factory=set)
 
-    def look_up(self, arrivals: Sequence[Arrival]) -> None:
-        """Find what we already have under the SOP Instance UIDs of a batch; `check` knows of nothing else."""
+    def look_up(self, session: Session, arrivals: Sequence[Arrival]) -> None:
+        """Find what we already have under the UIDs of a batch; `check` knows of nothing else."""
+        self._look_up_patients(session, {arrival.study_uid for arrival in arrivals})
+        self._look_up_makers(session, {arrival.series_uid for arrival in arrivals if arrival.made_by})
         chosen = (
             select(Study.origin, Instance.sop_uid, Instance.sha256, Instance.archive_id)
             .join(Study, Study.id == Instance.study_id)
             .where(Instance.sop_uid.in_({arrival.sop_uid for arrival in arrivals}))
             .order_by(Instance.id.desc())
         )
-        for origin, sop_uid, sha256, archive_id in self.session.execute(chosen):
+        for origin, sop_uid, sha256, archive_id in session.execute(chosen):
             self._earlier[origin, sop_uid] = _Earlier(sha256, archive_id)
+
+    def _look_up_patients(self, session: Session, study_uids: set[str]) -> None:
+        said = (Study.patient_id, Study.issuer, Study.patient_name)
+        for origin, study_uid, *patient in session.execute(
+            select(Study.origin, Study.study_uid, *said).where(Study.study_uid.in_(study_uids))
+        ):
+            self._patients.setdefault((origin, study_uid), _Patient(*patient))
+
+    def _look_up_makers(self, session: Session, series_uids: set[str]) -> None:
+        if not series_uids:
+            return
+        made = select(Study.origin, Study.study_uid, Series.series_uid, Series.made_by).join(Study)
+        for origin, study_uid, series_uid, maker in session.execute(made.where(Series.series_uid.in_(series_uids))):
+            self._makers.setdefault((origin, study_uid, series_uid), set()).add(maker)
 
     def archive_id_of(self, arrival: Arrival) -> str | None:
         """Where the archive has what we wrote down for this origin and UID, of those that were looked up."""
         earlier = self._earlier.get((arrival.origin, arrival.sop_uid))
         return earlier.archive_id if earlier else None
 
-    def accepted(self, arrival: Arrival, header: InstanceHeader, sha256: str) -> Verdict:
-        """What a coordinator accepted fits, whatever it contradicts."""
-        del header
-        earlier = self._earlier.get((arrival.origin, arrival.sop_uid))
+    def accept(self, keys: Iterable[str]) -> None:
+        """A coordinator accepted the entries of these keys: they fit, whatever they contradict."""
+        self._accepted.update(keys)
+
+    def judge(self, entry: Entry, header: InstanceHeader, sha256: str) -> Verdict:
+        """As `check`, but for what a coordinator accepted."""
+        if entry.key not in self._accepted:
+            return self.check(entry.arrival, header, sha256)
+        key = (entry.arrival.origin, entry.arrival.sop_uid)
+        earlier = self._earlier.get(key)
         if earlier is None or earlier.sha256 == sha256:
             return Verdict(earlier.archive_id if earlier else None)
+        del self._earlier[key]
+        self._digests[key] = sha256
         return Verdict(replaces=True)
 
     def check(self, arrival: Arrival, header: InstanceHeader, sha256: str) -> Verdict:
@@ -95,12 +125,14 @@ class Identities:
         self._same_patient(arrival, header)
         if arrival.made_by:
             self._own_series(arrival)
-        return self._same_content(arrival, sha256)
+        verdict = self._same_content(arrival, sha256)
+        self._makers.setdefault(_series_of(arrival), set()).add(_maker(arrival))
+        return verdict
 
     def _same_patient(self, arrival: Arrival, header: InstanceHeader) -> None:
         key = (arrival.origin, arrival.study_uid)
         here = _Patient(header.patient_id, header.issuer, header.patient_name)
-        known = self._patients.get(key) or self._patients.setdefault(key, self._known_patient(*key) or here)
+        known = self._patients.setdefault(key, here)
         for said, first, what in (
             (here.patient_id, known.patient_id, "Patient ID"),
             (here.issuer, known.issuer, "Issuer of Patient ID"),
@@ -112,20 +144,8 @@ class Identities:
 
     def _own_series(self, arrival: Arrival) -> None:
         """What a reader made never becomes part of a series that somebody else sent or made."""
-        makers = (
-            select(Series.made_by)
-            .join(Study, Study.id == Series.study_id)
-            .where(Study.origin == arrival.origin, Study.study_uid == arrival.study_uid)
-            .where(Series.series_uid == arrival.series_uid)
-        )
-        if any(maker != int(arrival.made_by) for maker in self.session.scalars(makers)):
+        if self._makers.get(_series_of(arrival), set()) - {_maker(arrival)}:
             raise Contradiction("It was made in the viewer, but says that it is part of a series of somebody else.")
-
-    def _known_patient(self, origin: str, study_uid: str) -> _Patient | None:
-        study = self.session.scalars(
-            select(Study).where(Study.origin == origin, Study.study_uid == study_uid)
-        ).one_or_none()
-        return _Patient(study.patient_id, study.issuer, study.patient_name) if study else None
 
     def _same_content(self, arrival: Arrival, sha256: str) -> Verdict:
         key = (arrival.origin, arrival.sop_uid)
@@ -134,6 +154,14 @@ class Identities:
         if known != sha256:
             raise Contradiction("An instance with the same SOP Instance UID but other content is already here.")
         return Verdict(earlier.archive_id if earlier else None)
+
+
+def _series_of(arrival: Arrival) -> _Series:
+    return arrival.origin, arrival.study_uid, arrival.series_uid
+
+
+def _maker(arrival: Arrival) -> int | None:
+    return int(arrival.made_by) if arrival.made_by else None
 
 
 def _plain(name: str) -> str:

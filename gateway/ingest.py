@@ -1,78 +1,91 @@
 """The inbox into the archive: identity, storing, rows, and only then the entry is held, no longer waiting.
 
 Every step can be repeated: a crash anywhere means that the entry is still in the inbox and goes the same way again.
-No object stops the others: what cannot be read is skipped, what does not fit is kept aside.
+No object stops the others: what cannot be read is skipped, what does not fit is kept aside. docs/explanation/ingest.md
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-import structlog
-
 from config.database import Database
 from config.keys import KeyMissing, KeysUnusable
-from gateway.grace import Grace, Proof
+from gateway.grace import Grace
 from gateway.identity import Contradiction, Identities, Verdict
+from gateway.pipeline import Ahead
 from gateway.proof import holds
 from gateway.recording import write_rows
-from gateway.taken import Archived, Rejected, Skipped, Taken
+from gateway.taken import Archived, Facts, Rejected, Skipped, Taken
 from orthanc.archive import Archive
-from orthanc.cache import ReadCache
 from orthanc.elements import read_part10
 from orthanc.errors import ArchiveRefused, ArchiveUnavailable, Unreadable
 from orthanc.header import header_of
+from orthanc.wire import Body
+from scp.entry import WHOLE
 from scp.inbox import Damaged, Entry, Inbox
 from worklist.troubles import accepted_keys
 
-log = structlog.get_logger()
-BATCH = 48
-BATCH_BYTES = 64 << 20
+BATCH = 128  # entries that are looked up together
+ROWS = 64  # instances whose rows are written together
+RUN_SECONDS = 2.0  # then the caller gets its turn, and with it the pulse
+AHEAD = 12  # objects that are read, and as many that are being stored, while others wait their turn
+AHEAD_BYTES = 48 << 20
+READERS = 2
+Outcome = Archived | Rejected | Skipped | ArchiveUnavailable
 T = TypeVar("T")
 
 
 @dataclass(slots=True)
 class Ingest:
-    """Carries one inbox into the archive, several instances at a time."""
+    """Carries one inbox into the archive: while some are read, others are stored. `pool`: a thread per connection."""
 
     inbox: Inbox
     archive: Archive
-    cache: ReadCache
     database: Database
     quarantine: Path
     grace: Grace
     pool: ThreadPoolExecutor
-    _uncached: bool = field(init=False, default=False)
+    _readers: ThreadPoolExecutor = field(init=False, default_factory=lambda: ThreadPoolExecutor(READERS, "read"))
 
     def step(self) -> bool:
-        """Carry one batch; True if there may be more at once. Raises ArchiveUnavailable: try again later."""
-        entries = _bounded(self.inbox.waiting(BATCH))
-        if not entries:
-            return False
-        outcomes = list(self.pool.map(self._take, entries))
-        known, contradictions = self._identify(_only(Taken, outcomes))
-        stored = list(self.pool.map(self._store, known))
-        recorded, rejected = write_rows(
-            self.database,
-            _only(Archived, stored),
-            [*_only(Rejected, outcomes), *contradictions, *_only(Rejected, stored)],
-        )
-        for aside in rejected:
-            self.inbox.set_aside(aside.entry, self.quarantine)
-        list(self.pool.map(self._hold, recorded))
-        for unavailable in _only(ArchiveUnavailable, stored):
-            raise unavailable
-        return True
+        """Carry what waits, for a while; True if there may be more at once. Raises ArchiveUnavailable: try later."""
+        identities, carried = Identities(), False
+        reading = Ahead(self._readers, self._take, _entry_size, AHEAD, AHEAD_BYTES)
+        storing = Ahead(self.pool, self._store, _size, AHEAD, AHEAD_BYTES)
+        taken = reading.of(self._waiting(identities))
+        with closing(taken), closing(storing.of(self._judged(identities, taken))) as outcomes:
+            for some in _groups(outcomes):
+                self._write_down(some)
+                carried = True
+        return carried
+
+    def _waiting(self, identities: Identities) -> Iterator[Entry]:
+        """The oldest entries, looked up in the database before they are handed out."""
+        seen: set[str] = set()
+        end = time.monotonic() + RUN_SECONDS
+        while time.monotonic() < end:
+            oldest = self.inbox.waiting(2 * BATCH)  # some of them are under way
+            fresh = [entry for entry in oldest if entry.key not in seen][:BATCH]
+            if not fresh:
+                return
+            with self.database.reading() as session:
+                identities.look_up(session, [entry.arrival for entry in fresh])
+                identities.accept(accepted_keys(session, [entry.key for entry in fresh]))
+            seen.update(entry.key for entry in fresh)
+            yield from fresh
 
     def _take(self, entry: Entry) -> Taken | Rejected | Skipped:
         try:
             stored = self.inbox.read(entry)
-            part10 = read_part10(stored.part10)
-            return Taken(entry, stored, part10, header_of(part10))
+            large = stored.size > WHOLE
+            part10 = read_part10(stored.start(WHOLE) if large else stored.part10, start=large)
+            return Taken(Facts(entry, header_of(part10), stored.sha256), stored)
         except Damaged as error:
             return Rejected(entry, f"The file in the inbox is damaged: {error}")
         except Unreadable as error:
@@ -80,69 +93,84 @@ class Ingest:
         except (OSError, KeyMissing, KeysUnusable):
             return Skipped(entry)  # the inbox has noted it
 
-    def _identify(self, taken: Sequence[Taken]) -> tuple[list[tuple[Taken, Verdict]], list[Rejected]]:
-        """Compare each with its study and with what we have under its SOP Instance UID."""
-        known, contradictions = [], []
-        with self.database.reading() as session:
-            identities = Identities(session)
-            identities.look_up([each.arrival for each in taken])
-            accepted = accepted_keys(session, [each.entry.key for each in taken])
-            for each in taken:
-                judge = identities.accepted if each.entry.key in accepted else identities.check
-                try:
-                    known.append((each, judge(each.arrival, each.header, each.stored.sha256)))
-                except Contradiction as error:
-                    contradictions.append(Rejected(each.entry, str(error)))
-        return known, contradictions
+    def _judged(
+        self, identities: Identities, taken: Iterable[Taken | Rejected | Skipped]
+    ) -> Iterator[tuple[Taken, Verdict] | Rejected | Skipped]:
+        """Compare each with its study and with what we have under its SOP Instance UID, in the order of arrival."""
+        for one in taken:
+            if not isinstance(one, Taken):
+                yield one
+                continue
+            try:
+                yield one, identities.judge(one.facts.entry, one.facts.header, one.facts.sha256)
+            except Contradiction as error:
+                yield Rejected(one.facts.entry, str(error))
 
-    def _store(self, known: tuple[Taken, Verdict]) -> Archived | Rejected | ArchiveUnavailable:
-        taken, verdict = known
+    def _store(self, judged: tuple[Taken, Verdict] | Rejected | Skipped) -> Outcome:
+        if isinstance(judged, Rejected | Skipped):
+            return judged
+        taken, verdict = judged
+        entry = taken.facts.entry
         try:
-            archive_id = self._place_of(taken, verdict)
-            if taken.self_test:
-                self.archive.delete(archive_id)
-            else:
-                self._keep_ready(taken)
+            return Archived(taken.facts, self._place_of(taken, verdict), verdict.replaces)
+        except Damaged as error:
+            return Rejected(entry, f"The file in the inbox is damaged: {error}")
         except ArchiveRefused as error:
-            return Rejected(taken.entry, f"The archive refused the object: {error}")
+            return Rejected(entry, f"The archive refused the object: {error}")
         except ArchiveUnavailable as error:
             return error
-        return Archived(taken, archive_id, verdict.replaces)
 
     def _place_of(self, taken: Taken, verdict: Verdict) -> str:
         """Where the archive has it. A row is not believed: what the archive lost is stored again."""
         stored, said = taken.stored, verdict.archive_id
+        if taken.facts.self_test:
+            place = self.archive.store(stored.part10, stored.md5)
+            self.archive.delete(place)
+            return place
         if said is not None and holds(self.archive, said, stored.md5, stored.sha256):
             return said
-        return self.archive.store(bytes(taken.part10.data), stored.md5)
+        return self.archive.entrust(Body(stored.size, stored.pieces), lambda: stored.md5)
 
-    def _keep_ready(self, taken: Taken) -> None:
-        """Put it into the read cache. A cache that takes nothing costs speed, never an image."""
-        try:
-            self.cache.admit(taken.stored.sha256, taken.part10)
-            self._uncached = False
-        except (OSError, Unreadable) as error:
-            if not self._uncached:
-                log.warning("the read cache takes nothing", error=f"{type(error).__name__}: {error}")
-            self._uncached = True
+    def _write_down(self, outcomes: Sequence[Outcome]) -> None:
+        """Rows first, then the entries leave: held, or kept aside. Raises ArchiveUnavailable if one could not go."""
+        recorded, rejected = write_rows(self.database, _only(Archived, outcomes), _only(Rejected, outcomes))
+        for aside in rejected:
+            self.inbox.set_aside(aside.entry, self.quarantine)
+        for one in recorded:
+            self._hold(one)
+        for unavailable in _only(ArchiveUnavailable, outcomes):
+            raise unavailable
 
     def _hold(self, one: Archived) -> None:
-        if one.taken.self_test:
-            self.inbox.done(one.taken.entry)
+        if one.facts.self_test:
+            self.inbox.done(one.facts.entry)
         else:
-            self.grace.hold(one.taken.entry, Proof(one.archive_id, one.taken.stored.md5, one.taken.stored.sha256))
+            self.grace.hold(one.facts.entry, one.archive_id)
 
 
-def _bounded(entries: list[Entry]) -> list[Entry]:
-    """The first entries that fit into memory together; always at least one."""
-    total = 0
-    taken: list[Entry] = []
-    for entry in entries:
-        total += entry.size
-        if taken and total > BATCH_BYTES:
-            break
-        taken.append(entry)
-    return taken
+def _groups(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:
+    """So many at a time; none is waited for behind one that the archive did not answer."""
+    some: list[Outcome] = []
+    for one in outcomes:
+        some.append(one)
+        if len(some) == ROWS or isinstance(one, ArchiveUnavailable):
+            yield some
+            some = []
+    if some:
+        yield some
+
+
+def _entry_size(entry: Entry) -> int:
+    return _in_memory(entry.size)
+
+
+def _size(judged: tuple[Taken, Verdict] | Rejected | Skipped) -> int:
+    return 0 if isinstance(judged, Rejected | Skipped) else _in_memory(judged[0].stored.size)
+
+
+def _in_memory(size: int) -> int:
+    """A large object is never in memory as a whole, but its start is."""
+    return min(size, WHOLE)
 
 
 def _only(kind: type[T], outcomes: Iterable[object]) -> list[T]:

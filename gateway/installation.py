@@ -88,6 +88,11 @@ class Folders:
         return self.data / "run"
 
     @property
+    def bell(self) -> Path:
+        """Touched by whoever wrote rows: it wakes the worker."""
+        return self.run_folder / "bell"
+
+    @property
     def run(self) -> Path:
         """How the installation was last started; commands with only --data read it."""
         return self.data / "run.json"

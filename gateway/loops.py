@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -10,15 +11,19 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from config.database import Database
+from gateway.watching import Watch
 from orthanc.errors import ArchiveRefused, ArchiveUnavailable
 from worklist.models import Pulse, now
 
 log = structlog.get_logger()
 LONGEST_PAUSE = 5.0
-PULSE_EVERY = 2.0
+PULSE_EVERY = 2.0  # what changed is said after so long at the latest,
+PULSE_AT_LEAST = 5.0  # that nothing changed after so long
+MOMENT = 0.02  # whatever comes within it wakes a loop once
 IN_PLAIN_WORDS: tuple[tuple[type[Exception], str], ...] = (
     (ArchiveUnavailable, "The archive does not answer, or answers with an error; it is asked again by itself."),
     (ArchiveRefused, "The archive refused something; the worker's log says what."),
@@ -28,33 +33,66 @@ IN_PLAIN_WORDS: tuple[tuple[type[Exception], str], ...] = (
 UNEXPECTED = "Something unexpected went wrong; the worker's log says what. It is tried again by itself."
 
 
+def at_once() -> float:
+    """There is no telling: look after each pause."""
+    return 0.0
+
+
+def never() -> float:
+    """Nothing is due by the clock alone."""
+    return math.inf
+
+
 @dataclass(slots=True)
 class Loop:
-    """One kind of work: `step` does a piece and says whether there may be more at once."""
+    """One kind of work: `step` does a piece and says whether there may be more at once.
+
+    After nothing was to do it rests: until it hears something new `in_` a place, until `soonest` (seconds from now),
+    or for a while; but `pause` seconds at least lie between two looks.
+    """
 
     name: str
     step: Callable[[], bool]
-    pause: float  # seconds to wait when there was nothing to do
+    pause: float
+    in_: frozenset[str] = frozenset({"rows"})
+    soonest: Callable[[], float] = never
     ok: bool = True
     detail: str = ""
-    beat: float = field(default_factory=time.monotonic)
+    _began: float | None = None  # None: it rests
+    _woken: threading.Event = field(default_factory=threading.Event)
 
-    def run(self, stop: threading.Event) -> None:
+    @property
+    def beat(self) -> float:
+        """When it last showed that it goes on, by the monotonic clock: who rests is ready at any time."""
+        return self._began or time.monotonic()
+
+    def wake(self) -> None:
+        """Let it look, if it rests."""
+        self._woken.set()
+
+    def run(self, stop: threading.Event, longest_rest: float) -> None:
         """Work until somebody says stop. An error is logged, shown in /health, and tried again after a pause."""
-        pause = self.pause
+        trouble = self.pause
         while not stop.is_set():
+            self._began = time.monotonic()
+            self._woken.clear()
             try:
-                more = self.step()
+                rest = 0.0 if self.step() else min(max(self.soonest(), self.pause), longest_rest)
             except Exception as error:  # noqa: BLE001  # the edge of the process: nothing may end the loop
                 log.warning("a step failed", loop=self.name, error=f"{type(error).__name__}: {error}")
                 self.ok, self.detail = False, in_plain_words(error)
-                stop.wait(pause)
-                pause = min(max(pause, 0.1) * 2, LONGEST_PAUSE)
+                stop.wait(trouble)
+                trouble = min(max(trouble, 0.1) * 2, LONGEST_PAUSE)
             else:
-                self.ok, self.detail, pause = True, "", self.pause
-                if not more:
-                    stop.wait(pause)
-            self.beat = time.monotonic()
+                self.ok, self.detail, trouble = True, "", self.pause
+                self._rest(stop, rest)
+
+    def _rest(self, stop: threading.Event, seconds: float) -> None:
+        if not seconds:
+            return
+        begun, self._began = self._began or 0.0, None
+        if self._woken.wait(seconds) and not stop.is_set():
+            stop.wait(begun + self.pause - time.monotonic())
 
 
 def in_plain_words(error: Exception) -> str:
@@ -62,28 +100,59 @@ def in_plain_words(error: Exception) -> str:
     return next((words for kind, words in IN_PLAIN_WORDS if isinstance(error, kind)), UNEXPECTED)
 
 
-def run_loops(database: Database, loops: Sequence[Loop], on_ready: Callable[[], object]) -> None:
+def run_loops(
+    database: Database, loops: Sequence[Loop], watch: Watch, on_ready: Callable[[], object], longest_rest: float
+) -> None:
     """Run all loops until SIGTERM or SIGINT; what is begun is finished."""
-    stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    threads = [threading.Thread(target=loop.run, args=(stop,), name=loop.name) for loop in loops]
+        signal.signal(number, lambda *_: watch.stop())
+    stop = threading.Event()
+    threads = [threading.Thread(target=loop.run, args=(stop, longest_rest), name=loop.name) for loop in loops]
     for thread in threads:
         thread.start()
     on_ready()
-    while not stop.wait(PULSE_EVERY):
-        _beat(database, loops)
-    for thread in threads:
+    _listen(database, loops, watch)
+    stop.set()
+    for loop, thread in zip(loops, threads, strict=True):
+        loop.wake()
         thread.join()
+
+
+def _listen(database: Database, loops: Sequence[Loop], watch: Watch) -> None:
+    """Wake the loops, and say for /health which of them are alive, until somebody says stop."""
+    said: list[tuple[bool, str]] = []
+    due = 0.0
+    while (heard := watch.wait(PULSE_EVERY)) is not None:
+        for loop in loops:
+            if loop.in_ & heard:
+                loop.wake()
+        says = [(loop.ok, loop.detail) for loop in loops]
+        if says != said or time.monotonic() >= due:
+            _beat(database, loops)
+            said, due = says, time.monotonic() + PULSE_AT_LEAST
+        time.sleep(MOMENT)
 
 
 def _beat(database: Database, loops: Sequence[Loop]) -> None:
     """Write down which loops are alive: /health in another process reads it."""
     moment = time.monotonic()
+    pulses = [
+        {
+            "part": f"worker: {loop.name}",
+            "at": now() - timedelta(seconds=moment - loop.beat),
+            "ok": loop.ok,
+            "detail": loop.detail[:500],
+        }
+        for loop in loops
+    ]
     try:
-        with database.writing() as session:
-            for loop in loops:
-                at = now() - timedelta(seconds=moment - loop.beat)
-                session.merge(Pulse(part=f"worker: {loop.name}", at=at, ok=loop.ok, detail=loop.detail[:500]))
+        with database.writing_quietly() as session:
+            known = set(session.scalars(select(Pulse.part)))
+            for some, statement in (
+                ([one for one in pulses if one["part"] not in known], insert(Pulse)),
+                ([one for one in pulses if one["part"] in known], update(Pulse)),
+            ):
+                if some:
+                    session.execute(statement, some)
     except Exception as error:  # noqa: BLE001  # the edge: a missed beat shows in /health by its age
         log.warning("no pulse written", error=f"{type(error).__name__}: {error}")

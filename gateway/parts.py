@@ -10,6 +10,7 @@ from config.settings import Settings
 from gateway.dicom_tls import for_calls
 from gateway.installation import Folders, Secrets, read_secrets
 from gateway.unlocking import unlock
+from gateway.watching import Bell
 from orthanc.archive import Archive
 from orthanc.cache import ReadCache
 from orthanc.decoder import Decoder
@@ -50,7 +51,7 @@ def build_parts(settings: Settings) -> Parts:
         settings=settings,
         folders=folders,
         secrets=read_secrets(folders),
-        database=connect(settings.database_url),
+        database=connect(settings.database_url, Bell(folders.bell).ring),
         archive=archive,
         cache=ReadCache(folders.cache, settings.cache.max_bytes, archive, ring),
         ring=ring,

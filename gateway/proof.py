@@ -8,6 +8,8 @@ from orthanc.archive import Archive
 from orthanc.errors import GoneFromDisk, NotInArchive
 from scp.part10 import NotDicom, split_part10
 
+_HEAD = 64 << 10  # more than any file meta
+
 
 def holds(archive: Archive, archive_id: str, md5: str, sha256: str) -> bool:
     """Whether the archive, reading its disk again, has this file (its MD5), or at least its dataset (SHA-256), under an
@@ -19,13 +21,30 @@ def holds(archive: Archive, archive_id: str, md5: str, sha256: str) -> bool:
     try:
         if archive.md5(archive_id) == md5:
             return archive.verify(archive_id)
-        return _dataset_digest(archive.fetch(archive_id)) == sha256
+        return _dataset_digest(archive, archive_id) == sha256
     except (NotInArchive, GoneFromDisk):
         return False
 
 
-def _dataset_digest(part10: bytes) -> str:
+def says_so(archive: Archive, archive_id: str, md5: str) -> bool:
+    """Whether the archive names this digest for what it took a moment ago. Raises ArchiveUnavailable."""
     try:
-        return hashlib.sha256(split_part10(part10)[1]).hexdigest()
+        return archive.md5(archive_id) == md5
+    except NotInArchive:
+        return False
+
+
+def _dataset_digest(archive: Archive, archive_id: str) -> str:
+    digest, start = hashlib.sha256(), b""
+    pieces = archive.stream(archive_id)
+    for piece in pieces:
+        start += piece
+        if len(start) >= _HEAD:
+            break
+    try:
+        digest.update(split_part10(start)[1])
     except NotDicom:
         return ""
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()

@@ -46,8 +46,8 @@ def _alone(database: Database, one: Archived) -> Archived | Rejected:
     try:
         return _write(database, [one], ())[0]
     except OF_THE_DATA as error:
-        log.warning("values do not fit", sop_uid=one.taken.arrival.sop_uid, error=type(error).__name__)
-        odd = Rejected(one.taken.entry, DOES_NOT_FIT)
+        log.warning("values do not fit", sop_uid=one.facts.arrival.sop_uid, error=type(error).__name__)
+        odd = Rejected(one.facts.entry, DOES_NOT_FIT)
         _write(database, (), [odd])
         return odd
 
@@ -56,10 +56,10 @@ def _write(database: Database, archived: Sequence[Archived], rejected: Sequence[
     """Write both in one transaction; what became of each of the archived."""
     with database.writing() as session:
         for one in archived:
-            if one.taken.self_test:
-                _note_self_test(session, one.taken.arrival.sop_uid)
+            if one.facts.self_test:
+                _note_self_test(session, one.facts.arrival.sop_uid)
         outcomes = [_replaced(session, one) if one.replaces else one for one in archived]
-        images = [one for one in outcomes if isinstance(one, Archived) and not one.taken.self_test]
+        images = [one for one in outcomes if isinstance(one, Archived) and not one.facts.self_test]
         record_all(session, [_recording(one) for one in images])
         note_quarantine(session, (*rejected, *(one for one in outcomes if isinstance(one, Rejected))))
     return outcomes
@@ -70,7 +70,7 @@ def _replaced(session: Session, one: Archived) -> Archived | Rejected:
     try:
         replace(session, _recording(one))
     except SignedUpon as error:
-        return Rejected(one.taken.entry, str(error))
+        return Rejected(one.facts.entry, str(error))
     return one
 
 
@@ -79,13 +79,13 @@ def _note_self_test(session: Session, sop_uid: str) -> None:
 
 
 def _recording(one: Archived) -> Recording:
-    header, arrival = one.taken.header, one.taken.arrival
+    header, arrival = one.facts.header, one.facts.arrival
     made_by = int(arrival.made_by) if arrival.made_by else None
     return Recording(arrival.origin, study_text(header), series_text(header), _facts(one), made_by)
 
 
 def _facts(one: Archived) -> InstanceFacts:
-    arrival, header, stored = one.taken.arrival, one.taken.header, one.taken.stored
+    arrival, header = one.facts.arrival, one.facts.header
     return InstanceFacts(
         sop_uid=arrival.sop_uid,
         sop_class_uid=arrival.sop_class_uid,
@@ -95,8 +95,8 @@ def _facts(one: Archived) -> InstanceFacts:
         columns=header.columns,
         frames=header.frames,
         bits=header.bits,
-        size=one.taken.entry.size,
-        sha256=stored.sha256,
+        size=one.facts.entry.size,
+        sha256=one.facts.sha256,
         archive_id=one.archive_id,
         sender=arrival.sender,
         received_at=arrival.received_at,

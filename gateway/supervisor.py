@@ -29,7 +29,7 @@ PR_SET_PDEATHSIG = 1
 STOP_PATIENCE = 10.0  # seconds until a part that was asked to stop is killed
 LONGEST_PAUSE = 10.0  # between two restarts of a part that keeps dying
 LARGE_LOG = 50 << 20
-NICENESS = 5
+NICENESS = 10
 """Who waits for an answer goes first: receivers and pages, then the worker and our archive."""
 
 
@@ -158,9 +158,20 @@ def die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+def step_back(niceness: int) -> None:
+    """Let processes that are less nice go first.
+
+    Where sessions compete with each other, each of our parts does as one, by its niceness there (sched(7), autogroup).
+    """
+    os.nice(niceness)
+    if os.getsid(0) == os.getpid():
+        with contextlib.suppress(OSError):  # a kernel without it
+            Path("/proc/self/autogroup").write_text(str(niceness))
+
+
 def _begin(part: Part) -> None:
     die_with_parent()
-    os.nice(part.nice)
+    step_back(part.nice)
 
 
 def hold_lock(file: Path) -> IO[str]:

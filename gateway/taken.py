@@ -5,25 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.identity import SELF_TEST
-from orthanc.elements import Part10
 from orthanc.header import InstanceHeader
 from scp.arrival import Arrival
 from scp.inbox import Entry, Stored
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """One inbox entry, read, taken apart once, and understood."""
+class Facts:
+    """What is known of one entry that was read: its header, and the SHA-256 of its dataset."""
 
     entry: Entry
-    stored: Stored
-    part10: Part10
     header: InstanceHeader
+    sha256: str
 
     @property
     def arrival(self) -> Arrival:
         """What the receiver knew of it."""
-        return self.stored.arrival
+        return self.entry.arrival
 
     @property
     def self_test(self) -> bool:
@@ -32,10 +30,18 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class Archived:
-    """One instance that the archive provably has, under its own identifier there."""
+class Taken:
+    """One inbox entry, read and understood, with its content; let go of it soon."""
 
-    taken: Taken
+    facts: Facts
+    stored: Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """One instance that the archive has, under its own identifier there."""
+
+    facts: Facts
     archive_id: str
     replaces: bool = False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
@@ -20,6 +21,7 @@ from worklist.troubles import Decision
 
 log = structlog.get_logger()
 
+LOOK_AGAIN = 60.0
 NOT_READ = "It was received, but cannot be read from our own disk. Look at the disk; it is tried again by itself."
 BROKEN = "It was received, but its file on our own disk is damaged. Ask the sender to send the study again."
 
@@ -57,18 +59,22 @@ def _tell(session: Session, action: str, told: Mapping[tuple[str, str, str], int
 
 
 def unusable_entries(inbox: Inbox, database: Database) -> Callable[[], bool]:
-    """A step that writes down which entries of the inbox cannot be used, when that has changed."""
-    noted: dict[tuple[str, str], str] = {}
+    """A step that writes down which entries of the inbox cannot be used, when that has changed.
+
+    Now and then also when it has not: another worker may have died, whose entries can be read by now.
+    """
+    noted: dict[tuple[str, str], str] | None = None
+    again_at = 0.0
 
     def step() -> bool:
+        nonlocal noted, again_at
         unreadable: dict[tuple[str, str], str] = {
             (TroubleKind.UNREADABLE, key): told or NOT_READ for key, told in inbox.unreadable().items()
         }
         found = unreadable | {(TroubleKind.DAMAGED, path.name): BROKEN for path in inbox.damaged()}
-        if found != noted or not noted:
+        if found != noted or time.monotonic() > again_at:
             _write(database, found)
-            noted.clear()
-            noted.update(found)
+            noted, again_at = found, time.monotonic() + LOOK_AGAIN
         return False
 
     return step

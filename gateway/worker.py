@@ -2,47 +2,63 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from pathlib import Path
 
 from config.settings import Settings
-from gateway.callers import note_callers
-from gateway.cases import settle_complete_studies
+from gateway.callers import callers_to_note
+from gateway.carrying import GAP, carrying_of
+from gateway.cases import settle_complete_studies, soon_complete
 from gateway.clock import Clock
 from gateway.commitments import Committing
 from gateway.completeness import Completeness
 from gateway.delivery import Delivering
 from gateway.due import Due
 from gateway.expecting import Expecting
-from gateway.grace import Grace
-from gateway.ingest import Ingest
+from gateway.installation import Folders
 from gateway.keeping import Keeping
-from gateway.loops import Loop, run_loops
+from gateway.loops import Loop, at_once, never, run_loops
 from gateway.parts import Parts, build_parts
 from gateway.publishing import Publishing
 from gateway.quarantine import Quarantine
 from gateway.readiness import mark_ready
 from gateway.sites import write_peer_book
-from gateway.supervisor import NICENESS
+from gateway.supervisor import NICENESS, step_back
 from gateway.troubles import note_refusals, unusable_entries
-from orthanc.errors import ArchiveUnavailable
-from scp.inbox import InboxTaken
+from gateway.watching import Bell, Watch
 from sr_reports.warm import warm_up
 from worklist.models import Delivery, Report
 from worklist.states import DeliveryState, ReportState
 
+ALONE, SHARED = 10.0, 1.0  # seconds: the longest rest of a loop that nobody wakes
 AT_ONCE = 4  # destinations that are served at the same time: a mute one holds up nobody else
 
 
 def serve_worker(settings: Settings, part: str, *, migrating: bool) -> None:
     """Carry everything on until SIGTERM; `migrating` where no `up` has brought the tables up to date before."""
-    os.nice(NICENESS)
+    step_back(NICENESS)
     parts = build_parts(settings)
     if migrating:
         _bring_up_to_date(parts)
     warm_up()
-    run_loops(parts.database, _loops(parts), mark_ready(parts.folders, part))
+    loops, watch = _loops(parts), Watch(_watched(parts.folders), Bell(parts.folders.bell))
+    run_loops(parts.database, loops, watch, mark_ready(parts.folders, part), _longest_rest(parts.settings))
+    watch.close()
+
+
+def _watched(folders: Folders) -> dict[str, Path]:
+    """Where receivers put what the worker waits for."""
+    return {
+        "new": folders.inbox / "new",
+        "refused": folders.inbox / "refused",
+        "asked": folders.inbox / "commitments" / "asked",
+        "reported": folders.inbox / "commitments" / "reported",
+    }
+
+
+def _longest_rest(settings: Settings) -> float:
+    """Whoever writes rows on another machine rings no bell here; with SQLite there is no other machine."""
+    return ALONE if settings.database_url.startswith("sqlite") else SHARED
 
 
 def _bring_up_to_date(parts: Parts) -> None:
@@ -63,41 +79,29 @@ def _loops(parts: Parts) -> Sequence[Loop]:
     quarantine = Quarantine(database, parts.inbox, parts.cache, parts.decoder, parts.folders.quarantine)
     completeness = Completeness(database, parts.cache)
     expecting = Expecting(database, parts.sender, parts.settings.studies.quiet_seconds)
+    carrying = carrying_of(parts)
     committing = Committing(parts.inbox, parts.archive, database, parts.sender, parts.settings)
+
+    def studies_on_their_way() -> float:
+        return 0.0 if soon_complete(database, parts.settings.studies) else never()
+
     return (
-        Loop("ingest", _ingest(parts), 0.2),
-        Loop("refusals", lambda: note_refusals(parts.inbox, database), 0.5),
-        Loop("unusable", unusable_entries(parts.inbox, database), 2.0),
+        Loop("ingest", carrying.step, GAP, frozenset({"new"}), carrying.soonest),
+        Loop("refusals", lambda: note_refusals(parts.inbox, database), 0.5, frozenset({"refused"})),
+        Loop("unusable", unusable_entries(parts.inbox, database), 2.0, soonest=at_once),
         Loop("quarantine", quarantine.carry, 1.0),
-        Loop("settle", lambda: settle_complete_studies(parts), 0.3),
-        Loop("expect", expecting.step, 0.5),
+        Loop("settle", lambda: settle_complete_studies(parts), 0.3, soonest=studies_on_their_way),
+        Loop("expect", expecting.step, 0.5, soonest=studies_on_their_way),
         Loop("look", completeness.step, 0.5),
-        Loop("publish", publishing.step, 0.2),
-        Loop("keep", keeping.step, 5.0),
-        Loop("deliver", delivering.step, 0.2),
-        *(Loop(f"deliver {number}", delivering.step, 0.2) for number in range(2, AT_ONCE + 1)),
-        Loop("commit", committing.step, 0.3),
-        Loop("clock", Clock(database, delivery.longest_pause).step, 2.0),
+        Loop("publish", publishing.step, 0.2, soonest=reports.soonest),
+        Loop("keep", keeping.step, 5.0, soonest=at_once),
+        Loop("deliver", delivering.step, 0.2, soonest=deliveries.soonest),
+        *(
+            Loop(f"deliver {number}", delivering.step, 0.2, soonest=deliveries.soonest)
+            for number in range(2, AT_ONCE + 1)
+        ),
+        Loop("commit", committing.step, 0.3, frozenset({"rows", "asked", "reported"}), committing.soonest),
+        Loop("clock", Clock(database, delivery.longest_pause).step, 2.0, soonest=at_once),
         Loop("peers", lambda: write_peer_book(database, parts.folders.peers, own_title, own_host), 0.5),
-        Loop("callers", lambda: note_callers(database, parts.folders.counters), 2.0),
+        Loop("callers", callers_to_note(database, parts.folders.counters), 2.0, soonest=at_once),
     )
-
-
-def _ingest(parts: Parts) -> Callable[[], bool]:
-    """One worker at a time empties an inbox; another waits for its lock and takes over when it dies."""
-    pool = ThreadPoolExecutor(parts.settings.archive.connections, thread_name_prefix="ingest")
-    grace = Grace(parts.inbox, parts.archive, parts.database, pool, parts.settings.archive.grace_seconds)
-    ingest = Ingest(parts.inbox, parts.archive, parts.cache, parts.database, parts.folders.quarantine, grace, pool)
-
-    def step() -> bool:
-        try:
-            with parts.inbox.lock():
-                more = ingest.step()
-                return grace.step() or more
-        except InboxTaken:
-            return False
-        except ArchiveUnavailable:
-            grace.doubt()
-            raise
-
-    return step

@@ -19,7 +19,7 @@ from orthanc_api_client.exceptions import OrthancApiException
 
 from orthanc.errors import ArchiveConflict, ArchiveRefused, ArchiveUnavailable, GoneFromDisk, NotInArchive
 from orthanc.place import Place, place_of, variants
-from orthanc.wire import Wire
+from orthanc.wire import Body, Wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,39 +57,49 @@ class Archive:
         A file that is there already, whole on the archive's disk, is a success; a damaged one is replaced. Other
         content under its identifiers stays as it is, and this one is kept beside it, with an ID "instance/number".
         """
-        instance, is_new = self._post(part10)
+        return self._proven(*self._post(Body.of(part10)), Body.of(part10), md5)
+
+    def entrust(self, body: Body, md5: Callable[[], str]) -> str:
+        """As `store`, but a plain yes is believed: the caller has still to read the digest back.
+
+        `md5` is asked only if the archive has something under these identifiers already.
+        """
+        instance, is_new = self._post(body)
+        return instance if is_new else self._proven(instance, is_new, body, md5())
+
+    def _proven(self, instance: str, is_new: bool, body: Body, md5: str) -> str:  # noqa: FBT001
         is_there = self.md5(instance) == md5
         if is_there and not is_new and not self.verify(instance):
-            is_there = self._replace(instance, part10, md5)
-        return instance if is_there else self._store_beside(instance, part10, md5)
+            is_there = self._replace(instance, body, md5)
+        return instance if is_there else self._store_beside(instance, body, md5)
 
-    def _replace(self, instance: str, part10: bytes, md5: str) -> bool:
+    def _replace(self, instance: str, body: Body, md5: str) -> bool:
         """Store it in place of a damaged file; False if other contents would go with that."""
         try:
             self.delete(instance)
         except ArchiveConflict:
             return False
-        self._post(part10)
+        self._post(body)
         return self.md5(instance) == md5
 
-    def _post(self, part10: bytes) -> tuple[str, bool]:
+    def _post(self, body: Body) -> tuple[str, bool]:
         """Have it stored; return its ID, and whether it is new there."""
-        return _stored(self._wire.read("POST", "/instances", body=part10))
+        return _stored(self._wire.read("POST", "/instances", body=body))
 
-    def _store_beside(self, instance: str, part10: bytes, md5: str) -> str:
+    def _store_beside(self, instance: str, body: Body, md5: str) -> str:
         for place in variants(instance, md5):
             if self._md5_at(place) == md5 and not self.verify(str(place)):
                 self.delete(str(place))
             if self._md5_at(place) is None:
-                self._attach(place, part10)
+                self._attach(place, body)
             if self._md5_at(place) == md5:
                 return str(place)
         raise ArchiveConflict(f"The archive holds too many other contents as {instance}.")
 
-    def _attach(self, place: Place, part10: bytes) -> None:
+    def _attach(self, place: Place, body: Body) -> None:
         """Attach a file; whoever was faster keeps the number. Orthanc's yes proves nothing, its digest does."""
         with suppress(ArchiveConflict):
-            self._wire.read("PUT", place.path, body=part10)
+            self._wire.read("PUT", place.path, body=body)
 
     def _md5_at(self, place: Place) -> str | None:
         try:
@@ -103,7 +113,13 @@ class Archive:
             return self._wire.read("GET", f"{place_of(archive_id).path}/md5").decode("ascii", "replace")
         except NotInArchive:
             # An Orthanc that keeps no digests answers the same as one that has no such file.
-            return hashlib.md5(self.fetch(archive_id), usedforsecurity=False).hexdigest()
+            return self._md5_of_file(archive_id)
+
+    def _md5_of_file(self, archive_id: str) -> str:
+        digest = hashlib.md5(usedforsecurity=False)
+        for piece in self.stream(archive_id):
+            digest.update(piece)
+        return digest.hexdigest()
 
     def verify(self, archive_id: str) -> bool:
         """Have the archive read the file from its disk again: is it there, and does it still fit its digest?"""

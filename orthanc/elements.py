@@ -62,8 +62,11 @@ class Part10(NamedTuple):
         return bytes(self.data[element.offset : element.offset + element.length])
 
 
-def read_part10(file: Buffer) -> Part10:
-    """Take a file apart. Raises Unreadable if it is not DICOM, deflated, or cannot be followed to its end."""
+def read_part10(file: Buffer, *, start: bool = False) -> Part10:
+    """Take a file apart. Raises Unreadable if it is not DICOM, deflated, or cannot be followed to its end.
+
+    `start`: this is only the first part of a file, which ends anywhere; what is cut off is left out.
+    """
     data = memoryview(file).cast("B")
     if bytes(data[128:132]) != b"DICM":
         raise Unreadable("This is not a DICOM file.")
@@ -71,7 +74,7 @@ def read_part10(file: Buffer) -> Part10:
         meta, at = _read_meta(data, 132)
         transfer_syntax = _transfer_syntax(data, meta)
         codec = as_found(data, at, CODECS.get(transfer_syntax, EXPLICIT_LITTLE))
-        elements, _ = _Walk(data, codec).dataset(at, len(data), codec, 0)
+        elements, _ = _Walk(data, codec, start=start).dataset(at, len(data), codec, 0)
     except struct.error as error:
         raise Unreadable("This DICOM file is cut off inside an element's head.") from error
     return Part10(data, tuple(meta), transfer_syntax, at, elements, codec is EXPLICIT_BIG)
@@ -101,11 +104,12 @@ def _transfer_syntax(data: memoryview, meta: list[Element]) -> str:
 class _Walk:
     """One pass over one file."""
 
-    __slots__ = ("_count", "_data", "_outer", "_signed")
+    __slots__ = ("_count", "_data", "_outer", "_signed", "_start")
 
-    def __init__(self, data: memoryview, outer: Codec) -> None:
+    def __init__(self, data: memoryview, outer: Codec, *, start: bool) -> None:
         self._data = data
         self._outer = outer
+        self._start = start
         self._count = 0
         self._signed = False
 
@@ -117,7 +121,12 @@ class _Walk:
         creators = Creators(self._data)
         head = explicit_head if codec.explicit else implicit_head
         while at + 8 <= end:
-            tag, vr, length, at = head(self._data, at, codec)
+            try:
+                tag, vr, length, at = head(self._data, at, codec)
+            except struct.error:
+                if self._start:
+                    break
+                raise
             if tag >> 16 == 0xFFFE:
                 if tag == END_OF_ITEM:
                     break

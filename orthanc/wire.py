@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
@@ -42,6 +43,19 @@ NO_SUCH_FILE: Final = frozenset({7, 2006})
 """Orthanc's own codes for a file that its index names and its disk has not (`Orthanc --errors`)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What is sent: `size` bytes, in pieces that are made while they go out, so that no whole is ever in memory."""
+
+    size: int
+    pieces: Callable[[], Iterable[bytes]]
+
+    @classmethod
+    def of(cls, whole: bytes) -> Body:
+        """A body that is in memory already."""
+        return cls(len(whole), lambda: (whole,))
+
+
 class Wire:
     """Requests to one server; at most `connections` at the same time, others wait their turn. Safe for threads."""
 
@@ -61,7 +75,7 @@ class Wire:
         """Let all connections go."""
         self._pool.close()
 
-    def read(self, method: str, path: str, body: bytes | None = None) -> bytes:
+    def read(self, method: str, path: str, body: Body | None = None) -> bytes:
         """Send one request; return the whole body of its success."""
         response = self._open(method, path, body)
         try:
@@ -90,15 +104,15 @@ class Wire:
         return _pieces(self._open("GET", path))
 
     def _open(
-        self, method: str, path: str, body: bytes | None = None, more: Mapping[str, str] = NOTHING
+        self, method: str, path: str, body: Body | None = None, more: Mapping[str, str] = NOTHING
     ) -> BaseHTTPResponse:
         """Send one request with `more` headers; return the response, its body not read yet, if it is a success."""
-        own = {} if body is None else {"Content-Type": "application/dicom"}
+        own = {} if body is None else {"Content-Type": "application/dicom", "Content-Length": str(body.size)}
         try:
             response = self._pool.urlopen(
                 method,
                 self._path + path,
-                body=body,
+                body=None if body is None else body.pieces(),
                 headers=self._headers | own | dict(more),
                 redirect=False,
                 preload_content=False,

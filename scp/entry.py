@@ -18,7 +18,7 @@ from scp.arrival import Arrival
 from scp.part10 import file_head
 
 PURPOSE = "received object"
-WHOLE = 64 << 20  # a larger object is never in memory as a whole
+WHOLE = 16 << 20  # a larger object is never in memory as a whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +34,23 @@ class Entry:
 class Stored:
     """A kept object with its proofs: SHA-256 of the data set as received, MD5 of the Part 10 file (both hexadecimal).
 
+    The MD5 is worked out each time that it is asked for: it costs more than all the rest of reading.
     `pieces()` gives the Part 10 file, of `size` bytes, one piece after the other; each call begins anew. It may raise
     Damaged or OSError.
     """
 
     arrival: Arrival
     sha256: str
-    md5: str
     size: int
     pieces: Callable[[], Iterator[bytes]] = field(repr=False, compare=False)
+
+    @property
+    def md5(self) -> str:
+        """The digest that an archive keeps. Raises as `pieces`."""
+        digest = hashlib.md5(usedforsecurity=False)
+        for piece in self.pieces():
+            digest.update(piece)
+        return digest.hexdigest()
 
     @property
     def part10(self) -> bytes:
@@ -111,17 +119,14 @@ def _whole(arrival: Arrival, dataset: Iterator[bytes] | list[bytes]) -> Stored:
     head = part10_head(arrival)
     part10 = b"".join((head, *dataset))
     sha256 = hashlib.sha256(memoryview(part10)[len(head) :]).hexdigest()
-    md5 = hashlib.md5(part10, usedforsecurity=False).hexdigest()
-    return Stored(arrival, sha256, md5, len(part10), lambda: iter((part10,)))
+    return Stored(arrival, sha256, len(part10), lambda: iter((part10,)))
 
 
 def _in_passing(arrival: Arrival, sealed: Sealed, pieces: Callable[[], Iterator[bytes]]) -> Stored:
-    head = part10_head(arrival)
-    sha256, md5 = hashlib.sha256(), hashlib.md5(head, usedforsecurity=False)
+    sha256 = hashlib.sha256()
     for piece in sealed.pieces():
         sha256.update(piece)
-        md5.update(piece)
-    return Stored(arrival, sha256.hexdigest(), md5.hexdigest(), len(head) + sealed.size, pieces)
+    return Stored(arrival, sha256.hexdigest(), len(part10_head(arrival)) + sealed.size, pieces)
 
 
 def _pieces(path: Path, ring: KeyRing) -> Iterator[bytes]:

@@ -43,11 +43,12 @@ class InboxTaken(Exception):  # noqa: N818 - it names what the inbox is
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What waits: how many objects of how many bytes, and since when (None if nothing does)."""
+    """What waits: how many objects of how many bytes, and when the first and the last came (None if nothing waits)."""
 
     count: int
     bytes: int
     oldest_at: datetime | None
+    newest_at: datetime | None
 
 
 class Inbox:
@@ -140,9 +141,9 @@ class Inbox:
         """Tell how much waits, from the names alone; what this process could not read is not among it."""
         names = self._unreadable.without(self._new.keys())
         if not names:
-            return Backlog(0, 0, None)
-        oldest = datetime.fromtimestamp(seconds_in(min(names)), UTC)
-        return Backlog(len(names), sum(map(size_in, names)), oldest)
+            return Backlog(0, 0, None, None)
+        oldest, newest = (datetime.fromtimestamp(seconds_in(name), UTC) for name in (min(names), max(names)))
+        return Backlog(len(names), sum(map(size_in, names)), oldest, newest)
 
     def unreadable(self) -> dict[str, str]:
         """Entries that this process could not read when it last tried: what to do about it, "" if it is the disk."""

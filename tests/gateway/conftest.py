@@ -28,6 +28,7 @@ from gateway.grace import Grace
 from gateway.ingest import Ingest
 from gateway.installation import Folders
 from gateway.parts import Parts, build_parts
+from gateway.proving import Proving
 from gateway.publishing import Publishing
 from gateway.signing import Signing
 from orthanc.archive import Archive
@@ -98,6 +99,7 @@ class World:
     cache: ReadCache
     inbox: Inbox
     ingest: Ingest
+    proving: Proving
 
     @staticmethod
     def make(**said: Any) -> bytes:
@@ -122,8 +124,8 @@ class World:
         return self.inbox.put(arrival, dataset)
 
     def carry(self) -> None:
-        """Let ingest work until the inbox is empty."""
-        while self.ingest.step():
+        """Let ingest work until the inbox is empty, and look at what was stored."""
+        while self.ingest.step() or self.proving.step():
             pass
 
     def instances(self) -> list[Instance]:
@@ -214,8 +216,9 @@ def build_world(settings: Settings, database: Database, server: Any) -> World:
     inbox = Inbox(folders.inbox)
     pool = ThreadPoolExecutor(4)
     grace = Grace(inbox, archive, database, pool, 0.0)
-    ingest = Ingest(inbox, archive, cache, database, folders.quarantine, grace, pool)
-    return World(settings, folders, database, archive, cache, inbox, ingest)
+    ingest = Ingest(inbox, archive, database, folders.quarantine, grace, pool)
+    proving = Proving(inbox, archive, cache, grace, pool)
+    return World(settings, folders, database, archive, cache, inbox, ingest, proving)
 
 
 @pytest.fixture

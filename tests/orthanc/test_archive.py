@@ -10,6 +10,7 @@ import pytest
 from orthanc.archive import Archive
 from orthanc.errors import ArchiveConflict, ArchiveRefused, ArchiveUnavailable, NotInArchive
 from orthanc.place import variants
+from orthanc.wire import Body
 
 ABSENT = "-".join(["00000000"] * 5)
 
@@ -60,7 +61,7 @@ def test_a_number_that_other_content_has_is_left_to_it(archive, samples):
     first, other = second(samples)
     archive_id = archive.store(first, samples.md5(first))
     taken = next(variants(archive_id, samples.md5(other)))
-    archive._wire.read("PUT", taken.path, body=b"what somebody else keeps here")
+    archive._wire.read("PUT", taken.path, body=Body.of(b"what somebody else keeps here"))
     beside = archive.store(other, samples.md5(other))
     assert (archive.fetch(str(taken)), archive.fetch(beside)) == (b"what somebody else keeps here", other)
 
@@ -68,8 +69,8 @@ def test_a_number_that_other_content_has_is_left_to_it(archive, samples):
 def test_of_two_who_want_one_number_neither_overwrites_the_other(archive, samples):
     first, other = second(samples)
     place = next(variants(archive.store(first, samples.md5(first)), samples.md5(other)))
-    archive._attach(place, b"the faster one")
-    archive._attach(place, b"the slower one")
+    archive._attach(place, Body.of(b"the faster one"))
+    archive._attach(place, Body.of(b"the slower one"))
     assert archive.fetch(str(place)) == b"the faster one"
 
 

@@ -1,0 +1,71 @@
+"""All that one worker does with one inbox: into the archive, a look at what was stored, letting go after the grace."""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+
+from gateway.grace import Grace
+from gateway.ingest import Ingest
+from gateway.parts import Parts
+from gateway.proving import Proving
+from orthanc.errors import ArchiveUnavailable
+from scp.inbox import Inbox, InboxTaken
+from worklist.models import now
+
+GAP = 0.05  # without an object for so long, the receivers have nothing to do,
+PATIENCE = timedelta(seconds=3)  # and for so long at most an object waits for them
+TAKE_OVER = 1.0  # seconds until another worker's lock is tried again
+
+
+@dataclass(slots=True)
+class Carrying:
+    """One worker at a time empties an inbox; another waits for its lock and takes over when it dies."""
+
+    inbox: Inbox
+    ingest: Ingest
+    proving: Proving
+    grace: Grace
+    _ours: bool = True
+
+    def step(self) -> bool:
+        """Carry a piece of each; True if there may be more at once. Raises ArchiveUnavailable: try again later.
+
+        While objects come in, the machine is the receivers'.
+        """
+        if self._still_coming():
+            return False
+        try:
+            with self.inbox.lock():
+                self._ours = True
+                more = self.ingest.step()
+                return self.grace.step() or more or self.proving.step()
+        except InboxTaken:
+            self._ours = False
+            return False
+        except ArchiveUnavailable:
+            self.grace.doubt()
+            raise
+
+    def _still_coming(self) -> bool:
+        backlog = self.inbox.backlog()
+        if backlog.oldest_at is None or backlog.newest_at is None:
+            return False
+        since_last, since_first = now() - backlog.newest_at, now() - backlog.oldest_at
+        return timedelta(0) <= since_last < timedelta(seconds=GAP) and since_first < PATIENCE
+
+    def soonest(self) -> float:
+        """Seconds until the clock alone makes something due."""
+        if not self._ours:
+            return TAKE_OVER
+        return min(self.grace.soonest(), GAP if self.inbox.backlog().count else math.inf)
+
+
+def carrying_of(parts: Parts) -> Carrying:
+    """The carrying of an installation's inbox."""
+    pool = ThreadPoolExecutor(parts.settings.archive.connections, thread_name_prefix="ingest")
+    grace = Grace(parts.inbox, parts.archive, parts.database, pool, parts.settings.archive.grace_seconds)
+    ingest = Ingest(parts.inbox, parts.archive, parts.database, parts.folders.quarantine, grace, pool)
+    return Carrying(parts.inbox, ingest, Proving(parts.inbox, parts.archive, parts.cache, grace, pool), grace)
