@@ -34,8 +34,8 @@ from worklist.troubles import accepted_keys
 BATCH = 128  # entries that are looked up together
 ROWS = 64  # instances whose rows are written together
 RUN_SECONDS = 2.0  # then the caller gets its turn, and with it the pulse
-AHEAD = 12  # objects that are read, and as many that are being stored, while others wait their turn
-AHEAD_BYTES = 48 << 20
+AHEAD = 48  # objects that are read, and as many that are stored, while one waits or rows are written
+AHEAD_BYTES = 32 << 20
 READERS = 2
 Outcome = Archived | Rejected | Skipped | ArchiveUnavailable
 T = TypeVar("T")

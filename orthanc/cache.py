@@ -69,10 +69,6 @@ class ReadCache:
         """
         return self.held(sha256) or self._admit(sha256, read_part10(part10))
 
-    def admit(self, sha256: str, part10: Part10) -> CachedInstance:
-        """As `put`, for whoever has taken the file apart already."""
-        return self.held(sha256) or self._admit(sha256, part10)
-
     def get(self, sha256: str, archive_id: str) -> CachedInstance:
         """Return an instance, fetched from the archive if it is not here: once, however many ask.
 

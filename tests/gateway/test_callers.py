@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.callers import note_callers
+from gateway.callers import callers_to_note, note_callers
 from scp.callers import Callers
 from worklist.models import TurnedAway
 
@@ -25,3 +25,19 @@ def test_refusals_are_carried_once_and_grow(database, tmp_path) -> None:
     callers.save()
     note_callers(database, tmp_path)
     assert rows(database) == [("STRANGER", "CALLING", 3)]
+
+
+def test_receivers_that_wrote_nothing_new_are_not_read_again(database, tmp_path) -> None:
+    callers = Callers(tmp_path, "receiver-1")
+    step = callers_to_note(database, tmp_path)
+    for times in (1, 2):
+        callers.turned_away("STRANGER", "OVERREAD", "10.0.0.1", "CALLING")
+        callers.save()
+        step()
+        with database.reading() as session:
+            assert session.query(TurnedAway).one().count == times
+    with database.writing() as session:
+        session.query(TurnedAway).delete()
+    step()
+    with database.reading() as session:
+        assert session.query(TurnedAway).count() == 0

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.cases import settle_complete_studies
+from gateway.cases import settle_complete_studies, soon_complete
 from worklist.models import Case, Study
 from worklist.states import CaseState
 
@@ -58,3 +58,14 @@ def test_a_case_is_ready_although_its_metadata_cannot_be_baked_now(web, people) 
     settle_complete_studies(web.parts)
     with web.database.reading() as session:
         assert session.query(Case).one().state is CaseState.READY
+
+
+def test_the_clock_is_watched_only_while_a_study_is_on_its_way(web, people) -> None:
+    studies = web.parts.settings.studies
+    assert not soon_complete(web.database, studies)
+    web.world.receive(web.world.make(), f"site:{people.site()}")
+    web.world.carry()
+    assert soon_complete(web.database, studies)
+    with web.database.writing() as session:
+        session.query(Study).one().last_at -= timedelta(hours=1)
+    assert not soon_complete(web.database, studies), "an upload into a draft may lie for days"

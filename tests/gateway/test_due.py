@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -180,3 +181,14 @@ def test_a_slow_worker_does_not_undo_what_another_has_proven_meanwhile(due, data
     due.put_off(row, "the peer does not answer", DeliveryState.NEEDS_PERSON)
     assert read(database, row).state is DeliveryState.PROVEN
     assert read(database, row).last_error == ""
+
+
+def test_the_clock_says_when_the_next_row_is_due(database, due, deliveries) -> None:
+    assert due.soonest() == math.inf, "what is due already was claimed, or waits for somebody else to be done"
+    with database.writing() as session:
+        for number, row in enumerate(session.query(Delivery).order_by(Delivery.id)):
+            row.next_attempt_at = now() + timedelta(seconds=100 + 10 * number)
+    assert 90 < due.soonest() <= 100
+    with database.writing() as session:
+        session.query(Delivery).first().lease_until = now() + timedelta(seconds=50)
+    assert 40 < due.soonest() <= 50

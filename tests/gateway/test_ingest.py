@@ -14,6 +14,7 @@ from orthanc.errors import ArchiveUnavailable
 from scp.arrival import Refusal
 from scp.part10 import split_part10
 from worklist.models import Pulse, now
+from worklist.troubles import Decision
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -195,6 +196,56 @@ def test_a_crash_before_the_move_to_quarantine_notes_the_trouble_once(world, mak
     world.carry()
     assert len(world.troubles()) == 1
     assert world.waiting() == 0
+
+
+def test_what_the_archive_said_yes_to_and_has_not_is_stored_again(world, make) -> None:
+    """Its plain yes is believed until the look behind it: rows and bytes are there in the end, nobody is asked."""
+    images = [make(), make(), make()]
+    for each in images:
+        world.receive(each)
+    world.ingest.step()
+    lost = world.instances()[1]
+    world.archive.delete(lost.archive_id)
+    assert world.waiting() == 0
+    world.proving.step()
+    assert world.waiting() == 1
+    world.carry()
+    assert [dataset_of(world.archive.fetch(row.archive_id)) for row in world.instances()] == list(
+        map(dataset_of, images)
+    )
+    assert (world.waiting(), world.troubles()) == (0, [])
+
+
+def test_other_content_that_came_right_behind_never_takes_the_place_of_the_first(world, make) -> None:
+    """Both are read and stored at the same time as many others: the order of arrival decides all the same."""
+    for _ in range(5):
+        uids = {"StudyInstanceUID": generate_uid(), "SOPInstanceUID": generate_uid(), "SeriesInstanceUID": "1.2.3"}
+        first = make(**uids, PixelData=bytes(200_000))  # takes longer than the second
+        world.receive(first)
+        world.receive(make(**uids))
+        world.carry()
+        row = world.instances()[-1]
+        assert row.sha256 == hashlib.sha256(dataset_of(first)).hexdigest()
+    assert (len(world.instances()), len(world.troubles())) == (5, 5)
+
+
+def test_what_was_accepted_in_the_place_of_another_may_come_again(world, make) -> None:
+    """In the same run it was still compared with what it had replaced."""
+    uids = {"StudyInstanceUID": generate_uid(), "SOPInstanceUID": generate_uid(), "SeriesInstanceUID": generate_uid()}
+    world.receive(make(**uids))
+    world.carry()
+    better = make(**uids, InstanceNumber=2)
+    world.receive(better)
+    world.carry()
+    (trouble,) = world.troubles()
+    with world.database.writing() as session:
+        session.merge(trouble).decision = Decision.ACCEPTED
+    world.inbox.put_back(world.folders.quarantine / trouble.file)
+    world.receive(better)
+    world.carry()
+    (row,) = world.instances()
+    assert row.sha256 == hashlib.sha256(dataset_of(better)).hexdigest()
+    assert (world.waiting(), len(world.troubles())) == (0, 1)
 
 
 def test_the_self_test_is_proven_by_the_archive_and_leaves_nothing_there(world) -> None:

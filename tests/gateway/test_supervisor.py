@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,14 @@ def alive(pid: int) -> bool:
     with suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return False
+
+
+def test_a_nice_part_steps_back_before_the_others_although_each_is_a_session_of_its_own(supervisor) -> None:
+    """Niceness counts within a session: that of a part which was alone in its own changed nothing."""
+    supervisor.start([replace(part("nice", SLEEP), nice=7), part("plain", SLEEP)])
+    nice, plain = (Path(f"/proc/{child.process.pid}/autogroup").read_text() for child in supervisor._children)
+    assert nice.endswith(" nice 7\n")
+    assert plain.endswith(" nice 0\n")
 
 
 def test_start_returns_when_every_part_is_ready(supervisor, tmp_path: Path) -> None:
