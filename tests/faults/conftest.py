@@ -211,6 +211,11 @@ class Outside:
     def answers_echo(port: int) -> bool:
         return echo(port)
 
+    @staticmethod
+    def in_archive(installation: Any, ledger: Ledger) -> dict[str, str]:
+        """What Orthanc has of the study: the digest of each data set by its UID."""
+        return in_archive(installation, ledger.study_uid)
+
     def keeps_its_promise(self, installation: Any, ledger: Ledger) -> None:
         """By itself every acknowledged instance is in Orthanc once and as it was sent, and has its row once; nothing
         else is there; the service answers.
