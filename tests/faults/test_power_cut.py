@@ -64,3 +64,20 @@ def test_what_was_acknowledged_survives_a_power_cut(
             outside.wait(lambda: not ledger.left(), 180, "the rest of the push")
         outside.keeps_its_promise(installation, ledger)
         assert len(ledger.acknowledged) == len(ledger.files)
+
+
+def test_what_a_receiver_acknowledged_survives_a_power_cut(disk, receiver, make_ledger, outside) -> None:
+    """The short one: the receiver alone."""
+    ledger = make_ledger(60)
+    with receiver.running() as process, outside.pushing(ledger, receiver.port):
+        outside.wait(lambda: len(ledger.acknowledged) > 15, 60, "the push before the cut")
+        disk.cut_the_power(journal=False)
+        process.kill()
+        process.wait()
+    disk.unmount()
+    disk.mount()
+    assert ledger.acknowledged <= set(receiver.present()) <= ledger.attempted
+    with receiver.running(), outside.pushing(ledger, receiver.port):
+        outside.wait(lambda: not ledger.left(), 60, "the rest of the push")
+    assert receiver.present() == {uid: {digest} for uid, digest in ledger.digests.items()}
+    assert list((receiver.folder / "inbox" / "tmp").iterdir()) == []
