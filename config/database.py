@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session, sessionmaker
 
 from config.errors import Explained
+from config.revision import Revision, revision_of
 
 # FULL: a commit that was answered survives a power cut (NORMAL was measured to lose it).
 SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=15000")
@@ -28,6 +29,7 @@ class Database:
     engine: Engine
     readers: sessionmaker[Session]
     writers: sessionmaker[Session]
+    revision: Revision
     wrote: Callable[[], object] = tuple  # called after each transaction of `writing`
 
     @contextmanager
@@ -51,6 +53,7 @@ class Database:
 
     def close(self) -> None:
         """Let all connections go."""
+        self.revision.close()
         self.engine.dispose()
 
 
@@ -68,7 +71,7 @@ def connect(url: str, wrote: Callable[[], object] = tuple) -> Database:
         ) from error
     writing = engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
     readers, writers = (sessionmaker(each, expire_on_commit=False) for each in (engine, writing))
-    return Database(engine, readers, writers, wrote)
+    return Database(engine, readers, writers, revision_of(engine), wrote)
 
 
 def _engine(url: str) -> Engine:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -26,6 +27,22 @@ from config.sealed_head import (
     open_slots,
 )
 
+_SPARE: list[bytearray] = []
+"""Memory for chunks on their way, as much as was in use at once: fresh memory costs more than opening."""
+
+
+@contextmanager
+def _room(size: int) -> Iterator[memoryview]:
+    try:
+        memory = _SPARE.pop()
+    except IndexError:  # another thread was first
+        memory = bytearray(size)
+    if len(memory) < size:
+        memory = bytearray(size)
+    with memoryview(memory) as room:
+        yield room
+    _SPARE.append(memory)
+
 
 class Sealed:
     """One sealed file: `note` and `size` of the content are proven, each chunk when it is read.
@@ -34,6 +51,7 @@ class Sealed:
     """
 
     _descriptor = -1
+    size: int
 
     def __init__(self, path: Path, ring: KeyRing, subject: Subject) -> None:
         """Open it. Raises Damaged, KeyMissing, OSError."""
@@ -83,18 +101,24 @@ class Sealed:
         """
         if start < 0 or start + len(out) > self.size:
             raise ValueError("The content ends before that.")
-        room = memoryview(bytearray(self.chunk_size + TAG_BYTES))
-        done = 0
-        while done < len(out):
-            number, skipped = divmod(start + done, self.chunk_size)
-            length = min(self.chunk_size, self.size - number * self.chunk_size)
-            taken = min(length - skipped, len(out) - done)
-            raw = self._raw(number, room[: length + TAG_BYTES], 0 if waits else os.RWF_NOWAIT)
-            if taken == length:
-                self._open_into(number, raw, out[done : done + taken])
-            else:
-                out[done : done + taken] = self._plain(number, raw)[skipped : skipped + taken]
-            done += taken
+        with _room(2 * self.chunk_size + TAG_BYTES) as room:
+            done = 0
+            while done < len(out):
+                done += self._fill_from_one(start + done, out[done:], room, 0 if waits else os.RWF_NOWAIT)
+
+    def _fill_from_one(self, start: int, out: memoryview, room: memoryview, flags: int) -> int:
+        """Fill `out` as far as the chunk goes that holds `start`; return how far that is."""
+        number, skipped = divmod(start, self.chunk_size)
+        length = min(self.chunk_size, self.size - number * self.chunk_size)
+        taken = min(length - skipped, len(out))
+        raw = self._raw(number, room[: length + TAG_BYTES], flags)
+        if taken == length:
+            self._open_into(number, raw, out[:taken])
+        else:
+            plain = room[len(raw) : len(raw) + length]
+            self._open_into(number, raw, plain)
+            out[:taken] = plain[skipped : skipped + taken]
+        return taken
 
     def _raw(self, number: int, room: memoryview, flags: int) -> memoryview:
         """Read one sealed chunk into `room`."""

@@ -19,11 +19,11 @@ from dicomweb.baked import baked_series
 from dicomweb.holdings import Held, HeldSeries, held_series
 from dicomweb.rights import current_root, current_sight
 from dicomweb.services import Services
-from dicomweb.target import Target, held, negotiate
+from dicomweb.target import Target, held, negotiate, note_series
 from orthanc.baking import join
 
 JSON_OFFERS: Final = (Offer("application/dicom+json"), Offer("application/json"))
-VARY: Final = "Accept, Accept-Encoding"
+VARY_ENCODED: Final = "Accept, Accept-Encoding, Cookie"
 FAST: Final = 1
 """gzip's level for what is compressed while somebody waits."""
 
@@ -38,15 +38,21 @@ def metadata(services: Services, target: Target) -> Response:
         return _answer(offer, etag, lambda: _of_instance(services, one, root), zipped=zipped)
     with services.database.engine.connect() as connection:
         series = held_series(connection, current_sight(), target.study_uid, target.series_uid)
-    states = [(one.series_uid, one.state) for one in series]
-    etag = etag_of("metadata", root, offer.media_type, zipped, states)
+        if target.series_uid is not None:
+            note_series(services, connection, target, series[0])
+    etag = etag_of_series(series, root, offer, zipped=zipped)
     return _answer(offer, etag, lambda: _of_series(services, series, root), zipped=zipped)
+
+
+def etag_of_series(series: Sequence[HeldSeries], root: str, offer: Offer, *, zipped: bool) -> str:
+    """The ETag of the metadata of series in their present state."""
+    return etag_of("metadata", root, offer.media_type, zipped, [(one.series_uid, one.state) for one in series])
 
 
 def _answer(offer: Offer, etag: str, bake: Callable[[], bytes], *, zipped: bool) -> Response:
     """Send gzipped bytes as they are, to a client that does not take them, what is inside."""
     response = answer(
-        etag, offer.media_type, lambda: [bake() if zipped else gzip.decompress(bake())], length=None, vary=VARY
+        etag, offer.media_type, lambda: [bake() if zipped else gzip.decompress(bake())], length=None, vary=VARY_ENCODED
     )
     if zipped and response.status_code == HTTPStatus.OK:
         response.headers["Content-Encoding"] = "gzip"

@@ -12,7 +12,7 @@ from typing import Final
 import orjson
 import structlog
 from flask import Blueprint, Response, make_response
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestedRangeNotSatisfiable
 
 from orthanc.errors import (
     ArchiveRefused,
@@ -104,7 +104,10 @@ def _of_problem(problem: Problem) -> Response:
 def _of_http(error: HTTPException) -> Response:
     if error.code is None or error.response is not None:
         return make_response(error.get_response())
-    return problem_response(HTTPStatus(error.code), error.description or HTTPStatus(error.code).phrase)
+    response = problem_response(HTTPStatus(error.code), error.description or HTTPStatus(error.code).phrase)
+    if isinstance(error, RequestedRangeNotSatisfiable) and error.length is not None:
+        response.headers["Content-Range"] = f"bytes */{error.length}"
+    return response
 
 
 def _of_known(error: Exception) -> Response:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from flask import Response, request
+from flask import Response
 
 from dicomweb.accept import MULTIPART, Offer
 from dicomweb.answers import answer, etag_of
@@ -18,6 +18,7 @@ from dicomweb.multipart import boundary_of, content_type, parts
 from dicomweb.pictures import THUMBNAIL, Look, look_of, representative
 from dicomweb.problems import bad_request
 from dicomweb.retrieving import DOCUMENT, PDF, send
+from dicomweb.rights import current_query
 from dicomweb.services import Services
 from dicomweb.target import Target, held, negotiate
 from orthanc.cached import CachedInstance
@@ -29,7 +30,7 @@ MOST_PICTURES: Final = 64
 
 def rendered(services: Services, target: Target) -> Response:
     """Send one picture of an instance, a series or a study; an encapsulated PDF as it is."""
-    look = look_of(request.args, None)
+    look = look_of(current_query(), None)
     one = _chosen(services, target)
     cached = services.cache.get(one.sha256, one.archive_id)
     if cached.index.document_type == PDF:
@@ -43,14 +44,14 @@ def rendered_frame(services: Services, target: Target) -> Response:
     numbers = frame_numbers(target.frames)
     if len(numbers) > MOST_PICTURES:
         raise bad_request(f"More than {MOST_PICTURES} pictures are asked for at once.")
-    look = look_of(request.args, None)
+    look = look_of(current_query(), None)
     (one,) = held(services, target)
     return _picture(services, one, numbers, look)
 
 
 def thumbnail(services: Services, target: Target) -> Response:
     """Send one small picture of whatever it is."""
-    look = look_of(request.args, THUMBNAIL)
+    look = look_of(current_query(), THUMBNAIL)
     one = _chosen(services, target)
     cached = services.cache.get(one.sha256, one.archive_id)
     number = frame_numbers(target.frames)[0] if target.frames else _middle(cached)

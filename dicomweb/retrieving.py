@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from flask import Response
 
 from dicomweb.accept import MULTIPART, Offer
-from dicomweb.answers import answer, etag_of
-from dicomweb.content import Plan, read_plan, size_of
+from dicomweb.answers import answer, etag_of, partial_answer, range_of_request
+from dicomweb.content import Plan, part_of, read_plan, size_of
 from dicomweb.frames import DICOM, file_offers, frame_numbers, frame_offers
 from dicomweb.holdings import Held
 from dicomweb.multipart import begun, boundary_of, closing, content_type, part_head, parts
@@ -24,6 +25,16 @@ from orthanc.cached import CachedInstance
 PIXEL_DATA: Final = "7FE00010"
 DOCUMENT: Final = "00420011"
 PDF: Final = "application/pdf"
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """An answer out of one cached file, before anything is read."""
+
+    etag: str
+    content_type: str
+    plan: Plan
+
 
 _BULK_PATH = re.compile(r"[0-9A-F]{8}(/[1-9]\d{0,6}/[0-9A-F]{8})*")
 
@@ -54,7 +65,13 @@ def frames(services: Services, target: Target) -> Response:
     if offer.transfer_syntax != wire_syntax(one):
         return _decoded(services, one, offer, numbers)
     cached = services.cache.get(one.sha256, one.archive_id)
-    return send(cached, offer, [cached.frame(number) for number in numbers], ("frames", one.sha256, target.frames))
+    return send(cached, offer, *frames_of(cached, target.frames))
+
+
+def frames_of(cached: CachedInstance, listed: str) -> tuple[list[tuple[Piece, ...]], tuple[str, ...]]:
+    """Where the listed frames lie, and what their answer is known by. Raises NoSuchFrame."""
+    pieces = [cached.frame(number) for number in frame_numbers(listed)]
+    return pieces, ("frames", cached.sha256, listed)
 
 
 def bulk(services: Services, target: Target) -> Response:
@@ -97,7 +114,21 @@ def _one_file(services: Services, one: Held, offer: Offer) -> Response:
 def send(
     cached: CachedInstance, offer: Offer, contents: Sequence[Iterable[Piece]], identity: tuple[str, ...]
 ) -> Response:
-    """Send pieces of a cached file, each content as a part of its own, or the only one as it is."""
+    """Send pieces of a cached file, each content as a part of its own, or the only one as it is: of that, any range."""
+    sending = planned(offer, contents, identity)
+    etag, kind, plan, length = sending.etag, sending.content_type, sending.plan, size_of(sending.plan)
+    span = None if offer.part else range_of_request(etag, length)
+    if span is not None:
+        response = partial_answer(etag, kind, lambda: read_plan(cached, part_of(plan, *span)), span, length)
+    else:
+        response = answer(etag, kind, lambda: read_plan(cached, plan), length=length)
+    if not offer.part:
+        response.accept_ranges = "bytes"
+    return response
+
+
+def planned(offer: Offer, contents: Sequence[Iterable[Piece]], identity: tuple[str, ...]) -> Sending:
+    """Lay out the answer of `send`."""
     inside = _named(offer)
     boundary = boundary_of(*identity)
     plan: Plan = []
@@ -105,12 +136,7 @@ def send(
         plan += [part_head(boundary, inside, first=number == 0)] if offer.part else []
         plan += pieces
     plan += [closing(boundary)] if offer.part else []
-    return answer(
-        etag_of(*identity, offer),
-        content_type(offer.part, boundary) if offer.part else inside,
-        lambda: read_plan(cached, plan),
-        length=size_of(plan),
-    )
+    return Sending(etag_of(*identity, offer), content_type(offer.part, boundary) if offer.part else inside, plan)
 
 
 def _many_files(services: Services, instances: Sequence[Held], boundary: str) -> Iterator[bytes]:

@@ -8,11 +8,13 @@ from __future__ import annotations
 from flask import Blueprint, Response, g, request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from werkzeug.datastructures import MultiDict
 
 from dicomweb.problems import bad_request, not_found, unauthorized
 from dicomweb.roots import CASE, case_id_of, root_url
 from dicomweb.services import Access, Services
 from dicomweb.uids import is_uid
+from dicomweb.verdicts import ASKER, Moment, Question, asker_of
 from worklist.access import NOBODY, Sight, sees_case
 from worklist.models import Case
 
@@ -36,6 +38,7 @@ def guard(blueprint: Blueprint, services: Services) -> None:
 
     @blueprint.before_request
     def check() -> None:
+        g.dicomweb_moment = Moment.now(services.database.revision())
         viewer = services.viewer()
         if viewer is None:
             raise unauthorized()
@@ -55,6 +58,24 @@ def current_sight() -> Sight:
     """Who makes this request, of which case; there is always somebody, because `guard` saw to it."""
     sight: Sight = g.dicomweb_sight
     return sight
+
+
+def current_query() -> MultiDict[str, str]:
+    """Return the query of this request in the words of WADO-RS, which those of WADO-URI were put into."""
+    query: MultiDict[str, str] = g.get("dicomweb_query", request.args)
+    return query
+
+
+def current_moment() -> Moment:
+    """Return the moment before anything was looked up for this request."""
+    moment: Moment = g.dicomweb_moment
+    return moment
+
+
+def current_question(study_uid: str, series_uid: str) -> Question:
+    """Return who asks for a series here, as `dicomweb.quick` reads it from a request's head."""
+    who = asker_of({name: request.headers.get(name, "") for name in ASKER})
+    return Question(who, current_sight().case_id, study_uid, series_uid)
 
 
 def current_root(services: Services) -> str:
@@ -85,7 +106,7 @@ def _case_id() -> int | None:
 def _access(sight: Sight, response: Response) -> Access:
     """Who asked for what. Of nobody it is not noted which study: the table is not theirs to fill."""
     action = (request.endpoint or "").rpartition(".")[2]
-    asked = request.view_args or {} if sight is not UNKNOWN else {}
+    asked = g.get("dicomweb_asked", request.view_args or {}) if sight is not UNKNOWN else {}
     link = sight.viewer.link
     study_uid, series_uid = (str(asked.get(name, "")) for name in ("study_uid", "series_uid"))
     return Access(

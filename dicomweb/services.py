@@ -11,6 +11,7 @@ from dicomweb.keeping import StoreTarget
 from dicomweb.known import KnownSeries
 from dicomweb.planning import Crowds
 from dicomweb.received import StoreLimits
+from dicomweb.verdicts import Verdicts
 from dicomweb.written import WrittenResults
 from orthanc.cache import ReadCache
 from orthanc.decoder import Decoder
@@ -60,3 +61,4 @@ class Services:
     known: KnownSeries = field(default_factory=KnownSeries)
     written: WrittenResults = field(default_factory=WrittenResults)
     crowds: Crowds = field(default_factory=Crowds)
+    verdicts: Verdicts = field(default_factory=Verdicts)

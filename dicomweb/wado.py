@@ -1,4 +1,4 @@
-"""WADO-RS: every URL of a study, a series, an instance, a frame, its metadata and its pictures (PS3.18 section 10.4).
+"""WADO-RS and WADO-URI: every URL of a study, a series, an instance, a frame, its metadata and its pictures.
 
 https://dicom.nema.org/medical/dicom/current/output/chtml/part18/sect_10.4.html
 """
@@ -11,6 +11,7 @@ from typing import Final
 
 from flask import Blueprint, Response
 
+from dicomweb import wado_uri
 from dicomweb.metadata import metadata
 from dicomweb.rendering import rendered, rendered_frame, thumbnail
 from dicomweb.retrieving import bulk, files, frames
@@ -49,6 +50,7 @@ RESOURCES: Final = (
     Resource(f"{SERIES}/thumbnail", "series_thumbnail", thumbnail),
     Resource(f"{INSTANCE}/thumbnail", "instance_thumbnail", thumbnail),
     Resource(f"{INSTANCE}/frames/<frames>/thumbnail", "frame_thumbnail", thumbnail),
+    Resource(wado_uri.RULE, "wado_uri", wado_uri.wado_uri),
 )
 """Tables 10.1-1 and 10.4.1-1 to 10.4.1-4, as far as they are implemented. HEAD answers like GET."""
 

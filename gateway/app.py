@@ -13,6 +13,7 @@ import dicomweb.blueprint
 import dicomweb.roots
 import dicomweb.services
 from config.settings import Settings
+from dicomweb.quick import Quick
 from gateway import assets, metrics, openapi
 from gateway.access_log import AccessLog
 from gateway.accounts.guests import Guests, beholder
@@ -31,6 +32,7 @@ from gateway.portal.pages import create_portal
 from gateway.portal.services import PortalServices
 from gateway.quarantine import Quarantine
 from gateway.quarantine_routes import create_quarantine_api
+from gateway.quickly import Quickly
 from gateway.reports import content_to_show
 from gateway.saved import SavedObjects
 from gateway.signing import Signing
@@ -88,7 +90,9 @@ def assemble(parts: Parts) -> flask.Flask:
     answer_errors(app, render_error)
     access_log = app.extensions["overread-access-log"] = AccessLog(parts.database)
     _add_pages(app, parts, access_log)
-    app.register_blueprint(dicomweb.blueprint.create_blueprint(_dicomweb(parts, access_log)))
+    images = _dicomweb(parts, access_log)
+    app.register_blueprint(dicomweb.blueprint.create_blueprint(images))
+    app.extensions["overread-quickly"] = Quickly(Quick(images), HEADERS, parts.database.revision.local)
     health = Health(settings, parts.database, parts.archive, parts.inbox, parts.sender)
     app.register_blueprint(metrics.create_blueprint(health, parts.folders.counters))
     app.register_blueprint(openapi.create_blueprint())

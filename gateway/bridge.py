@@ -2,7 +2,8 @@
 
 granian gives a thread to a WSGI request as soon as its head is there, and that thread then waits for the body without
 an end: 96 slow senders stopped everything. Here a small body is complete, within its deadline, before a thread is
-taken; and an answer that its reader does not take holds none either. See docs/adr/0010-slow-clients.md.
+taken; and an answer that its reader does not take holds none either. See docs/adr/0010-slow-clients.md. Frames and the
+metadata of a series, where they are at hand, take none at all (docs/adr/0014).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import structlog
 from gateway.bodies import REFUSED, Admission, Places, TooMany
 from gateway.environ import Environ, Scope, environ_of, has_body
 from gateway.incoming import Incoming, NotRead, Receive, read_whole
+from gateway.quickly import Quickly, Whole, is_quick
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -67,6 +69,7 @@ class Bridge:
     admit: Callable[[Environ], Admission]
     stop: Callable[[], None]
     threads: int
+    quickly: Quickly
     _places: Places = field(default_factory=Places)
     _pool: ThreadPoolExecutor = field(init=False)
 
@@ -76,9 +79,22 @@ class Bridge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or take part in start and stop."""
         if scope["type"] == "http":
-            await self._request(environ_of(scope), receive, send)
+            whole = await self._at_once(scope)
+            if whole is None:
+                await self._request(environ_of(scope), receive, send)
+            else:
+                await send({"type": "http.response.start", "status": whole.status, "headers": whole.headers})
+                await send({"type": "http.response.body", "body": whole.body})
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
+
+    async def _at_once(self, scope: Scope) -> Whole | None:
+        """What needs no application is answered here, by the loop itself if nothing makes it wait."""
+        if not is_quick(scope):
+            return None
+        if self.quickly.local:
+            return self.quickly.answer(scope)
+        return await self._in_thread(partial(self.quickly.answer, scope))
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()

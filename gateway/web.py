@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from typing import TYPE_CHECKING
 
 from granian.constants import HTTPModes, Interfaces
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from gateway.bridge import Bridge
 
 MOST_CONNECTIONS = 4096
+OPEN_FILES = 8192  # each connection is one, and each instance that is at hand
 
 
 def serve_web(settings: Settings) -> None:
@@ -51,8 +53,18 @@ def application() -> Bridge:
     from gateway.bridge import Bridge
 
     die_with_parent()
+    allow_open_files()
     write_structured_logs()
     settings = open_installation(data_folder_of_this_process())
     app = create_app(settings)
     bodies, access_log = bodies_of(settings), app.extensions["overread-access-log"]
-    return Bridge(app, lambda environ: bodies.admit(app, environ), access_log.stop, settings.http.blocking_threads)
+    threads, quickly = settings.http.blocking_threads, app.extensions["overread-quickly"]
+    return Bridge(app, lambda environ: bodies.admit(app, environ), access_log.stop, threads, quickly)
+
+
+def allow_open_files() -> None:
+    """Raise what this process may open, as far as it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

@@ -135,9 +135,12 @@ class Archive:
         """Return the whole file."""
         return self._wire.read("GET", f"{place_of(archive_id).path}/data")
 
-    def stream(self, archive_id: str) -> Iterator[bytes]:
-        """Yield the file in pieces. What is already known to be wrong is raised before the first piece."""
-        return self._wire.stream(f"{place_of(archive_id).path}/data")
+    def stream(self, archive_id: str, patience: float | None = None) -> Iterator[bytes]:
+        """Yield the file in pieces; `patience`: seconds of silence, if fewer than usual, that are ArchiveSilent.
+
+        What is already known to be wrong is raised before the first piece.
+        """
+        return self._wire.stream(f"{place_of(archive_id).path}/data", patience)
 
     def delete(self, archive_id: str) -> None:
         """Remove one file; it is no error if it is gone already.

@@ -30,12 +30,15 @@ from orthanc.cached import LENGTH_BYTES, CachedInstance
 from orthanc.elements import Part10, read_part10
 from orthanc.errors import ArchiveConflict, ArchiveUnavailable, NotInArchive, Unreadable
 from orthanc.flights import Flights
+from orthanc.gate import Gate
 from orthanc.recent import Recent, RecentAnswers
 from orthanc.reencode import explicit_little, needs_reencoding
 from orthanc.shelf import BAKED, INSTANCES, TOUCH_SECONDS, Shelf
 from orthanc.sidecar import index_of, pack
 
 FETCHES: Final = 4
+PATIENCE: Final = 20.0
+"""Seconds of the archive's silence for which somebody waits who wants to look at an image."""
 
 log = structlog.get_logger()
 
@@ -57,6 +60,7 @@ class ReadCache:
         """`ring`: the keys; without it those of the key file beside the folder, which is made if there is none."""
         self._shelf = Shelf(folder, max_bytes, ring or file_ring_made(folder.parent / "keys.json"))
         self._archive = archive
+        self._gate = Gate(FETCHES)
         self._recent = Recent()
         self._answers = RecentAnswers()
         self._instances: Flights[CachedInstance] = Flights()
@@ -80,14 +84,17 @@ class ReadCache:
 
     def held(self, sha256: str) -> CachedInstance | None:
         """Return an instance if it is here."""
-        instance = self.at_hand(sha256) or self._open(sha256)
+        instance = self._recent.get(sha256) or self._open(sha256)
         if instance is not None:
             self._used(instance)
         return instance
 
     def at_hand(self, sha256: str) -> CachedInstance | None:
-        """Return an instance if it is open already: no disk is asked."""
-        return self._recent.get(sha256)
+        """Return an instance if it is open already: nothing is read."""
+        instance = self._recent.get(sha256)
+        if instance is not None:
+            self._used(instance)
+        return instance
 
     def warm(self, instances: Iterable[Archived]) -> list[CachedInstance]:
         """Have all of these here, several fetched at a time; the errors are those of `get`."""
@@ -145,7 +152,9 @@ class ReadCache:
     def _fetch(self, sha256: str, archive_id: str) -> CachedInstance:
         if self._archive is None or not archive_id:
             raise NotInArchive("There is no archive to fetch from.")
-        part10 = read_part10(_in_memory(self._archive.stream(archive_id)))
+        with self._gate.one():
+            file = _in_memory(self._archive.stream(archive_id, PATIENCE))
+        part10 = read_part10(file)
         if hashlib.sha256(part10.data[part10.dataset_at :]).hexdigest() != sha256:
             raise ArchiveConflict(f"The archive holds other content as {archive_id}.")
         try:

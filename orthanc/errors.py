@@ -15,6 +15,10 @@ class GoneFromDisk(ArchiveUnavailable):
     """Try again later, perhaps: the archive knows the file, but its disk has it not, or not now."""
 
 
+class ArchiveSilent(ArchiveUnavailable):
+    """It does not answer at all, or not in time: nobody else would be answered now."""
+
+
 class ArchiveRefused(ArchiveError):  # noqa: N818 - says what to do
     """Never again with these bytes: the archive will not take or give them."""
 

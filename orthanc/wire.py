@@ -17,6 +17,7 @@ from orthanc.errors import (
     ArchiveConflict,
     ArchiveError,
     ArchiveRefused,
+    ArchiveSilent,
     ArchiveUnavailable,
     GoneFromDisk,
     NotInArchive,
@@ -99,14 +100,23 @@ class Wire:
         done.drain_conn()
         done.release_conn()
 
-    def stream(self, path: str) -> Iterator[bytes]:
-        """Yield the body in pieces. What is already known to be wrong is raised before the first piece."""
-        return _pieces(self._open("GET", path))
+    def stream(self, path: str, patience: float | None = None) -> Iterator[bytes]:
+        """Yield the body in pieces; `patience`: seconds of silence, if fewer than usual.
+
+        What is already known to be wrong is raised before the first piece.
+        """
+        return _pieces(self._open("GET", path, patience=patience))
 
     def _open(
-        self, method: str, path: str, body: Body | None = None, more: Mapping[str, str] = NOTHING
+        self,
+        method: str,
+        path: str,
+        body: Body | None = None,
+        more: Mapping[str, str] = NOTHING,
+        patience: float | None = None,
     ) -> BaseHTTPResponse:
         """Send one request with `more` headers; return the response, its body not read yet, if it is a success."""
+        timeout = min(self._timeout, patience or self._timeout)
         own = {} if body is None else {"Content-Type": "application/dicom", "Content-Length": str(body.size)}
         try:
             response = self._pool.urlopen(
@@ -116,7 +126,8 @@ class Wire:
                 headers=self._headers | own | dict(more),
                 redirect=False,
                 preload_content=False,
-                pool_timeout=math.ceil(self._timeout),
+                timeout=Timeout(connect=min(CONNECT_SECONDS, timeout), read=timeout),
+                pool_timeout=math.ceil(timeout),
             )
             if response.status == 200:
                 return response
@@ -124,7 +135,7 @@ class Wire:
             response.drain_conn()
             response.release_conn()
         except (HTTPError, OSError) as error:
-            raise ArchiveUnavailable(f"The archive does not answer ({type(error).__name__}).") from error
+            raise ArchiveSilent(f"The archive does not answer ({type(error).__name__}).") from error
         raise _as_error(response.status, said)
 
 
@@ -132,7 +143,7 @@ def _pieces(response: BaseHTTPResponse) -> Iterator[bytes]:
     try:
         yield from response.stream(CHUNK)
     except (HTTPError, OSError) as error:
-        raise ArchiveUnavailable(f"The archive stopped in the middle of a file ({type(error).__name__}).") from error
+        raise ArchiveSilent(f"The archive stopped in the middle of a file ({type(error).__name__}).") from error
     finally:
         response.close()
         response.release_conn()

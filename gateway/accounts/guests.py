@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import time
 from dataclasses import dataclass, field, replace
 
 import flask
@@ -16,7 +15,8 @@ from config.database import Database
 from gateway.accounts import guessing
 from gateway.accounts.devices import digest
 from gateway.accounts.guessing import Attempt
-from gateway.accounts.sessions import REMEMBERED, viewer
+from gateway.accounts.remembered import Remembered
+from gateway.accounts.sessions import viewer
 from worklist import sharing
 from worklist.access import NOBODY, Link, Viewer
 
@@ -30,13 +30,19 @@ class Guests:
     """Opens links, and finds the one behind a request."""
 
     database: Database
-    _known: dict[str, tuple[float, Link | None]] = field(default_factory=dict)
+    _remembered: Remembered[Link | None] = field(init=False)
     _nobodys: str = field(default_factory=lambda: HASHER.hash(secrets.token_urlsafe(16)))
 
+    def __post_init__(self) -> None:
+        self._remembered = Remembered(self.database)
+
     def link(self) -> Link | None:
-        """What the current request may see by a link; one that was ended is over after `REMEMBERED` seconds at most."""
+        """What the current request may see by a link; one that was ended is over with the next request."""
         secret = flask.session.get(VISIT)
-        return self._remembered(digest(secret)) if secret else None
+        if not secret:
+            return None
+        sha256 = digest(secret)
+        return self._remembered.get(sha256, lambda: self._look_up(sha256))
 
     def open(self, secret: str, second: str) -> bool:
         """Open a link in the current browser if both secrets are right. Raises TooManyRequests."""
@@ -66,18 +72,11 @@ class Guests:
 
     def forget(self) -> None:
         """Ask the database again from now on."""
-        self._known.clear()
+        self._remembered.forget()
 
-    def _remembered(self, sha256: str) -> Link | None:
-        until, link = self._known.get(sha256, (0.0, None))
-        if time.monotonic() < until:
-            return link
-        if len(self._known) > 10_000:
-            self._known.clear()
+    def _look_up(self, sha256: str) -> Link | None:
         with self.database.reading() as session:
-            link = sharing.shown_to(session, sha256)
-        self._known[sha256] = (time.monotonic() + REMEMBERED, link)
-        return link
+            return sharing.shown_to(session, sha256)
 
 
 def hashed(second: str) -> str:

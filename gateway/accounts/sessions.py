@@ -1,12 +1,11 @@
 """Who is asking: a browser by its session cookie, a program by its bearer token.
 
-Frames are asked for by the thousand, so what a person may do is remembered for a moment instead of being read from
-the database each time; a right that was taken away is gone after at most `REMEMBERED` seconds.
+Frames are asked for by the thousand, so what a person may do is remembered (`gateway.accounts.remembered`) instead of
+being read from the database each time.
 """
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 
 import flask
@@ -17,10 +16,10 @@ from sqlalchemy.orm import Session, selectinload
 from config.database import Database
 from gateway.accounts import devices
 from gateway.accounts.devices import Lifetime
+from gateway.accounts.remembered import Remembered
 from worklist.access import Viewer, viewer_of
 from worklist.models import ApiToken, Person, now
 
-REMEMBERED = 1.0
 BEARER = "Bearer "
 DEVICE = "device"  # in the cookie: which row of web_session it is
 
@@ -31,15 +30,18 @@ class Sessions:
 
     database: Database
     lifetime: Lifetime
-    _known: dict[str, tuple[float, Viewer | None]] = field(default_factory=dict)
+    _remembered: Remembered[Viewer | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._remembered = Remembered(self.database)
 
     def viewer(self) -> Viewer | None:
         """The rights of whoever sends the current request; None when nobody is signed in."""
         if uses_bearer_token():
             header = flask.request.headers["Authorization"]
-            return self._remembered("token:" + token_digest(header[len(BEARER) :].strip()))
+            return self._found("token:" + token_digest(header[len(BEARER) :].strip()))
         secret, person = flask.session.get(DEVICE), flask.session.get("_user_id")
-        return self._remembered(f"cookie:{devices.digest(secret)}:{person}") if secret and person else None
+        return self._found(f"cookie:{devices.digest(secret)}:{person}") if secret and person else None
 
     def begin(self, person_id: int) -> None:
         """The person of the current request has signed in."""
@@ -59,19 +61,15 @@ class Sessions:
 
     def forget(self) -> None:
         """Ask the database again from now on."""
-        self._known.clear()
+        self._remembered.forget()
 
-    def _remembered(self, key: str) -> Viewer | None:
-        until, viewer = self._known.get(key, (0.0, None))
-        if time.monotonic() < until:
-            return viewer
-        if len(self._known) > 10_000:
-            self._known.clear()
+    def _found(self, key: str) -> Viewer | None:
+        return self._remembered.get(key, lambda: self._look_up(key))
+
+    def _look_up(self, key: str) -> Viewer | None:
         with self.database.reading() as session:
             person = self._person(session, key)
-            viewer = viewer_of(person) if person else None
-        self._known[key] = (time.monotonic() + REMEMBERED, viewer)
-        return viewer
+            return viewer_of(person) if person else None
 
     def _person(self, session: Session, key: str) -> Person | None:
         kind, _, value = key.partition(":")

@@ -100,7 +100,7 @@ def test_series_metadata_are_sorted_zipped_and_without_bulk(world):
     path = f"/studies/{sent[0].study_uid}/series/{sent[0].series_uid}/metadata"
     response = world.get(path, Accept="application/dicom+json", Accept_Encoding="gzip")
     assert response.headers["Content-Encoding"] == "gzip"
-    assert response.headers["Vary"] == "Accept, Accept-Encoding"
+    assert response.headers["Vary"] == "Accept, Accept-Encoding, Cookie"
     assert response.headers["Cache-Control"] == "private, no-cache"
     instances = response.json()
     assert [one["00200013"]["Value"] for one in instances] == [[1], [2]]
@@ -193,6 +193,39 @@ def test_a_pdf_comes_as_ohif_asks_for_it(world):
     ("path", "status"),
     [("00100010", 404), ("7FE00010/1/7FE00010", 404), ("7fe00010", 400), ("x", 400), ("00100010/", 400)],
 )
+def test_a_range_of_bulk_data_and_of_a_file_comes_alone(world):
+    sent = world.instance("CT_small.dcm", generate_uid())
+    world.study(sent)
+    pixels = sent.dataset.PixelData
+    bulk, whole = (
+        f"{sent.path}/bulk/7FE00010",
+        world.get(f"{sent.path}/bulk/7FE00010", Accept="application/octet-stream"),
+    )
+    assert (whole.content, whole.headers["Accept-Ranges"]) == (pixels, "bytes")
+    for asked, start, stop in (("0-99", 0, 100), ("100-", 100, len(pixels)), ("-7", len(pixels) - 7, len(pixels))):
+        part = world.get(bulk, Accept="application/octet-stream", Range=f"bytes={asked}")
+        assert (part.status_code, part.content) == (206, pixels[start:stop])
+        assert part.headers["Content-Range"] == f"bytes {start}-{stop - 1}/{len(pixels)}"
+        assert (part.headers["Content-Length"], part.headers["ETag"]) == (str(stop - start), whole.headers["ETag"])
+    file = world.get(sent.path, Accept="application/dicom; transfer-syntax=*", Range="bytes=128-131")
+    assert (file.status_code, file.content) == (206, b"DICM")
+
+
+def test_a_range_that_cannot_be_is_416_and_one_of_another_version_is_the_whole(world):
+    sent = world.instance("CT_small.dcm", generate_uid())
+    world.study(sent)
+    bulk, octets, pixels = f"{sent.path}/bulk/7FE00010", "application/octet-stream", sent.dataset.PixelData
+    none = world.get(bulk, Accept=octets, Range=f"bytes={len(pixels)}-")
+    assert (none.status_code, none.headers["Content-Range"]) == (416, f"bytes */{len(pixels)}")
+    etag = world.get(bulk, Accept=octets).headers["ETag"]
+    for how in ({"If_Range": '"other"'}, {"Range": "bytes=0-1,5-6"}, {"Range": "lines=1-2"}, {"Range": "bytes=x"}):
+        whole = world.get(bulk, Accept=octets, **({"Range": "bytes=0-9"} | how))
+        assert (whole.status_code, whole.content) == (200, pixels), how
+    assert world.get(bulk, Accept=octets, Range="bytes=0-9", If_Range=etag).status_code == 206
+    assert world.get(bulk, Accept=octets, Range="bytes=0-9", If_None_Match=etag).status_code == 304
+    assert world.get(bulk, Accept="multipart/related", Range="bytes=0-9").status_code == 200
+
+
 def test_an_address_of_nothing_is_told(world, path, status):
     sent = world.instance("CT_small.dcm", generate_uid())
     world.study(sent)

@@ -39,7 +39,7 @@ def with_archive(archive_server, tmp_path):
     archive = archive_server.archive()
     fetched = []
     stream = archive.stream
-    archive.stream = lambda archive_id: (fetched.append(archive_id), stream(archive_id))[1]
+    archive.stream = lambda archive_id, patience: (fetched.append(archive_id), stream(archive_id, patience))[1]
     cache = ReadCache(tmp_path / "cache", LARGE, archive)
     yield cache, fetched
     cache.close()
