@@ -38,9 +38,9 @@ def find(session: Session, sha256: str, lifetime: Lifetime) -> WebSession | None
     return session.scalars(select(WebSession).where(WebSession.sha256 == sha256, *_alive(lifetime))).one_or_none()
 
 
-def mark_used(session: Session, row_id: int) -> None:
-    """Remember that a session is in use."""
-    session.execute(update(WebSession).where(WebSession.id == row_id).values(used_at=now()))
+def mark_used(session: Session, table: type[WebSession | ApiToken], row_id: int) -> None:
+    """Remember that a session or token is in use."""
+    session.execute(update(table).where(table.id == row_id).values(used_at=now()))
 
 
 def end(session: Session, sha256: str) -> None:

@@ -1,10 +1,8 @@
-"""People: how they come into being, and the tokens with which a program acts for one."""
+"""People: how they come into being, change their password, and leave."""
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 import email_validator
 from argon2 import PasswordHasher
@@ -15,14 +13,12 @@ from sqlalchemy.orm import Session
 
 from config.errors import Explained
 from gateway.accounts import devices
-from gateway.accounts.sessions import token_digest
-from worklist.models import ApiToken, AuditLine, Case, Person, PersonRole, now
+from worklist.models import AuditLine, Case, Person, PersonRole
 from worklist.states import CaseState, Role
 
 INTERNAL_DOMAINS = frozenset({"local", "arpa"})  # .internal, .lan, .corp and the like are not reserved
 LEAST_PASSWORD, MOST_PASSWORD = 8, 200
 HELD = (CaseState.CLAIMED, CaseState.ON_HOLD)
-TOKEN_LIFE = timedelta(days=90)
 
 
 class BadAddress(Explained):
@@ -141,14 +137,6 @@ def person_by_email(session: Session, email: str) -> Person:
     if person is None or not person.active:
         raise NoSuchPerson(f"Nobody here has the e-mail address {email}.")
     return person
-
-
-def issue_token(session: Session, email: str) -> str:
-    """A bearer token that acts as this person for 90 days; we keep only its digest. Raises NoSuchPerson."""
-    person = person_by_email(session, email)
-    token = secrets.token_urlsafe(32)
-    session.add(ApiToken(person_id=person.id, sha256=token_digest(token), expires_at=now() + TOKEN_LIFE))
-    return token
 
 
 def _find(session: Session, email: str) -> Person | None:

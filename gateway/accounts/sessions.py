@@ -7,6 +7,7 @@ being read from the database each time.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import flask
 from sqlalchemy import select
@@ -17,11 +18,19 @@ from config.database import Database
 from gateway.accounts import devices
 from gateway.accounts.devices import Lifetime
 from gateway.accounts.remembered import Remembered
+from gateway.accounts.scopes import WHOLE, allows
 from worklist.access import Viewer, viewer_of
-from worklist.models import ApiToken, Person, now
+from worklist.models import ApiToken, Person, WebSession, now
 
 BEARER = "Bearer "
 DEVICE = "device"  # in the cookie: which row of web_session it is
+
+
+class _Known(NamedTuple):
+    """What is remembered of a cookie or token. `scope` is that of a token."""
+
+    viewer: Viewer | None
+    scope: str
 
 
 @dataclass(slots=True)
@@ -30,7 +39,7 @@ class Sessions:
 
     database: Database
     lifetime: Lifetime
-    _remembered: Remembered[Viewer | None] = field(init=False)
+    _remembered: Remembered[_Known] = field(init=False)
 
     def __post_init__(self) -> None:
         self._remembered = Remembered(self.database)
@@ -39,9 +48,10 @@ class Sessions:
         """The rights of whoever sends the current request; None when nobody is signed in."""
         if uses_bearer_token():
             header = flask.request.headers["Authorization"]
-            return self._found("token:" + token_digest(header[len(BEARER) :].strip()))
+            known = self._found("token:" + token_digest(header[len(BEARER) :].strip()))
+            return known.viewer if allows(known.scope, flask.request) else None
         secret, person = flask.session.get(DEVICE), flask.session.get("_user_id")
-        return self._found(f"cookie:{devices.digest(secret)}:{person}") if secret and person else None
+        return self._found(f"cookie:{devices.digest(secret)}:{person}").viewer if secret and person else None
 
     def begin(self, person_id: int) -> None:
         """The person of the current request has signed in."""
@@ -63,33 +73,42 @@ class Sessions:
         """Ask the database again from now on."""
         self._remembered.forget()
 
-    def _found(self, key: str) -> Viewer | None:
+    def _found(self, key: str) -> _Known:
         return self._remembered.get(key, lambda: self._look_up(key))
 
-    def _look_up(self, key: str) -> Viewer | None:
-        with self.database.reading() as session:
-            person = self._person(session, key)
-            return viewer_of(person) if person else None
-
-    def _person(self, session: Session, key: str) -> Person | None:
+    def _look_up(self, key: str) -> _Known:
         kind, _, value = key.partition(":")
+        with self.database.reading() as session:
+            person, scope = (
+                self._of_token(session, value) if kind == "token" else (self._of_cookie(session, value), WHOLE)
+            )
+            return _Known(viewer_of(person) if person else None, scope)
+
+    def _of_token(self, session: Session, sha256: str) -> tuple[Person | None, str]:
+        token = session.scalars(
+            select(ApiToken).where(ApiToken.sha256 == sha256, ApiToken.expires_at > now())
+        ).one_or_none()
+        if token is None or not token.person.active:
+            return None, WHOLE
+        if token.used_at is None or now() - token.used_at > devices.MARKED:
+            self._mark(ApiToken, token.id)
+        return token.person, token.scope
+
+    def _of_cookie(self, session: Session, value: str) -> Person | None:
         query = select(Person).where(Person.active).options(selectinload(Person.roles))
-        if kind == "token":
-            query = query.join(ApiToken).where(ApiToken.sha256 == value, ApiToken.expires_at > now())
-            return session.scalars(query).one_or_none()
         sha256, _, uniquifier = value.partition(":")
         row = devices.find(session, sha256, self.lifetime)
         if row is None:
             return None
         if now() - row.used_at > devices.MARKED:
-            self._mark(row.id)
+            self._mark(WebSession, row.id)
         mine = query.where(Person.id == row.person_id, Person.fs_uniquifier == uniquifier)
         return session.scalars(mine).one_or_none()
 
-    def _mark(self, row_id: int) -> None:
+    def _mark(self, table: type[WebSession | ApiToken], row_id: int) -> None:
         try:
             with self.database.writing() as session:
-                devices.mark_used(session, row_id)
+                devices.mark_used(session, table, row_id)
         except OperationalError:
             return  # the database is busy: the next request marks it
 

@@ -45,6 +45,7 @@ MENU = (
     Entry("Hospitals", "portal.hospitals", OVERSEERS),
     Entry("Our cases", "portal.site", SITES),
     Entry("What arrived", "portal.arrived", SENDERS),
+    Entry("Programs", "portal.tokens", SENDERS),
     Entry("My requests", "portal.requests", PATIENTS),
     Entry("New request", "portal.new_request", PATIENTS),
 )

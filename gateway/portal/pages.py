@@ -23,6 +23,7 @@ from gateway.portal import (
     shared_pages,
     site_pages,
     sites,
+    token_pages,
     uploads,
     worklist_page,
 )
@@ -47,6 +48,7 @@ NOUNS = (
     sites,
     arrivals,
     account,
+    token_pages,
 )
 
 

@@ -25,7 +25,8 @@ from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, ge
 
 from config.database import Database, connect
 from config.settings import load_settings
-from gateway.accounts.people import NewPerson, add_person, issue_token
+from gateway.accounts.people import NewPerson, add_person, person_by_email
+from gateway.accounts.tokens import Purpose, issue
 from gateway.installation import Folders, remember_start
 from gateway.supervisor import die_with_parent
 from worklist.models import AccessLine
@@ -92,7 +93,7 @@ def prepare(folder: Path, tables: Path, port: int, archive: int) -> tuple[Path, 
     database = connect(settings.database_url)
     with database.writing() as session:
         add_person(session, NewPerson(EMAIL, "Nora", (Role.PATIENT, Role.COORDINATOR)), PASSWORD)
-        return settings.data, database, issue_token(session, EMAIL)
+        return settings.data, database, issue(session, person_by_email(session, EMAIL).id, Purpose())
 
 
 @pytest.fixture(scope="module")

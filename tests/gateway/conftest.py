@@ -21,7 +21,8 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from config.database import Database
 from config.settings import Settings, load_settings
-from gateway.accounts.people import issue_token
+from gateway.accounts.scopes import WHOLE
+from gateway.accounts.tokens import Purpose, issue
 from gateway.app import assemble
 from gateway.due import Due
 from gateway.grace import Grace
@@ -37,7 +38,7 @@ from scp.arrival import Arrival
 from scp.inbox import Entry, Inbox
 from scp.part10 import split_part10
 from worklist.access import Viewer
-from worklist.models import Case, CaseStudy, Delivery, Instance, Person, Report, Study, Trouble, now
+from worklist.models import Case, CaseStudy, Delivery, Instance, Report, Study, Trouble, now
 from worklist.seen import Seen
 from worklist.states import CaseState, DeliveryState, ReportState
 
@@ -247,10 +248,10 @@ class Web:
     world: World
     people: Any
 
-    def token(self, who: Viewer) -> str:
+    def token(self, who: Viewer, scope: str = WHOLE) -> str:
         """A bearer token of this person."""
         with self.database.writing() as session:
-            return issue_token(session, session.get_one(Person, who.person_id).email)
+            return issue(session, who.person_id, Purpose(scope=scope))
 
     def ask(self, who: Viewer | None, method: str, path: str, **how: Any) -> Any:
         """One request with this person's token (nobody's for None); Flask's response."""

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from config.settings import load_settings
-from gateway.accounts.people import NewPerson, NoSuchPerson, add_person, deactivate, issue_token, set_password
+from gateway.accounts.people import NewPerson, NoSuchPerson, add_person, deactivate, person_by_email, set_password
 from gateway.accounts.security import _configuration
 from gateway.accounts.sessions import token_digest
 from worklist.access import viewer_of
@@ -167,7 +167,7 @@ def test_a_wrong_token_is_not_made_good_by_a_cookie(web, browser, nora) -> None:
 
 def test_nobody_has_a_token_without_an_account(database) -> None:
     with pytest.raises(NoSuchPerson, match="ghost@test.example"), database.writing() as session:
-        issue_token(session, "ghost@test.example")
+        person_by_email(session, "ghost@test.example")
 
 
 def test_a_session_outlives_a_restart_and_not_a_change_of_the_secrets(web, browser, nora) -> None:

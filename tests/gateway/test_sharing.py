@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pydicom import dcmread
 
+from gateway.accounts import guessing
 from gateway.accounts.devices import digest
 from gateway.accounts.guests import hashed
 from worklist import sharing
@@ -143,7 +144,8 @@ def test_after_eight_mistakes_a_link_is_closed_to_the_right_answer_too(shared) -
     assert shared.images() == 200, "whoever had opened it before is not shut out by a stranger's guesses"
 
 
-def test_guessing_is_slowed_down(shared) -> None:
+def test_guessing_is_slowed_down(shared, monkeypatch) -> None:
+    monkeypatch.setattr(guessing, "FIRST_PAUSE", 60.0)
     secret, _ = shared.make()
     statuses = [shared.open(secret, "1970-01-01").status_code for _ in range(8)]
     assert statuses[:3] == [403] * 3
