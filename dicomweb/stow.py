@@ -24,8 +24,10 @@ from dicomweb.rights import current_root, current_sight, require_case
 from dicomweb.roots import add_route
 from dicomweb.services import Services
 from dicomweb.target import negotiate
+from dicomweb.xml_model import native_model
 
-JSON_OFFERS: Final = (Offer("application/dicom+json"), Offer("application/json"))
+XML: Final = Offer("application/dicom+xml")
+OFFERS: Final = (Offer("application/dicom+json"), Offer("application/json"), XML)
 DICOM: Final = "application/dicom"
 
 log = structlog.get_logger()
@@ -91,12 +93,13 @@ def _kept(part: Part, keep: Keep) -> Kept:
 
 
 def _answer(services: Services, study_uid: str = "") -> Response:
-    offer = negotiate(*JSON_OFFERS)
+    offer = negotiate(*OFFERS)
     keep = services.store_target(current_sight(), _takes(services, study_uid))
     if keep is None:
         raise Problem(HTTPStatus.FORBIDDEN, "You may not store instances here.")
     result = store(services, keep, _boundary())
-    body = orjson.dumps(_dataset(result, current_root(services)))
+    told = _dataset(result, current_root(services))
+    body = native_model(told) if offer == XML else orjson.dumps(told)
     response = Response(body, result.status, content_type=offer.media_type)
     response.headers["Cache-Control"] = "private, no-store"
     if result.status is HTTPStatus.SERVICE_UNAVAILABLE:

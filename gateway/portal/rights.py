@@ -22,7 +22,7 @@ SITES = frozenset({Role.SITE})
 SENDERS = SITES | OVERSEERS
 REQUESTERS = PATIENTS | SITES | OVERSEERS
 
-OPEN_TO_ALL = frozenset({"home", "shared", "open_link", "close_link", "shared_case", "shared_report"})
+OPEN_TO_ALL = frozenset({"home", "shared", "open_link", "close_link", "shared_case", "shared_look", "shared_report"})
 PAGES: Mapping[str, frozenset[Role]] = {
     "account": EVERYBODY,
     "change_password": EVERYBODY,

@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound, TooManyRequests
 
+from dicomweb.roots import URL_PREFIX, root_url
 from gateway.accounts.guests import guests
 from gateway.portal.services import PortalServices
 from gateway.portal.studies import count_images, patient_view, study_views, viewer_link
@@ -22,26 +23,41 @@ from worklist.models import AuditLine, Case, Report, ShareLink
 from worklist.sharing import MOST_MISTAKES
 
 WRONG = "This does not open anything. Check what you entered and the link. After {most} mistakes a link is closed."
+BEHIND = frozenset({"portal.shared_case", "portal.shared_look", "portal.shared_report"})  # who has opened a link
 SLOWLY = "Too many attempts. Wait a minute, then try again."
 
 
 def add_pages(portal: Blueprint, services: PortalServices) -> None:
     """`/shared`: the question, the case, its report."""
     _add_door(portal)
+    _add_report(portal, services)
+
+    @portal.before_request
+    def require_link() -> ResponseReturnValue | None:
+        if (flask.request.endpoint or "") in BEHIND and guests().link() is None:
+            return flask.redirect(flask.url_for("portal.shared"))
+        return None
 
     @portal.get("/shared/case")
     def shared_case() -> ResponseReturnValue:
-        link = guests().link()
-        if link is None:
-            return flask.redirect(flask.url_for("portal.shared"))
         with services.database.reading() as session:
-            return flask.render_template("shared_case.html", **_told(services, session, link))
+            return flask.render_template("shared_case.html", **_told(services, session, _link()))
 
+    @portal.get("/shared/look")
+    def shared_look() -> ResponseReturnValue:
+        return flask.render_template("shared_look.html", root=root_url(URL_PREFIX, _link().case_id))
+
+    @portal.after_request
+    def tell_nobody(response: flask.Response) -> flask.Response:
+        if flask.request.path.startswith("/shared"):
+            response.headers["Referrer-Policy"] = "no-referrer"
+        return response
+
+
+def _add_report(portal: Blueprint, services: PortalServices) -> None:
     @portal.get("/shared/report.pdf")
     def shared_report() -> ResponseReturnValue:
-        link = guests().link()
-        if link is None:
-            return flask.redirect(flask.url_for("portal.shared"))
+        link = _link()
         with services.database.writing() as session:
             report = _published(session.get_one(Case, link.case_id))
             if report is None:
@@ -51,12 +67,6 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
             session.add(AuditLine(actor=who, action="download the report", case_id=link.case_id))
         response = flask.Response(content, mimetype="application/pdf")
         response.headers["Content-Disposition"] = 'inline; filename="second-opinion.pdf"'
-        return response
-
-    @portal.after_request
-    def tell_nobody(response: flask.Response) -> flask.Response:
-        if flask.request.path.startswith("/shared"):
-            response.headers["Referrer-Policy"] = "no-referrer"
         return response
 
 
@@ -84,6 +94,13 @@ def _add_door(portal: Blueprint) -> None:
     def close_link() -> ResponseReturnValue:
         guests().close()
         return flask.redirect(flask.url_for("portal.shared"), 303)
+
+
+def _link() -> Link:
+    link = guests().link()
+    if link is None:  # it ended just now
+        raise NotFound
+    return link
 
 
 def _told(services: PortalServices, session: Session, link: Link) -> dict[str, object]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from xml.etree import ElementTree
+
 import pytest
 import requests
 from pydicom.uid import generate_uid
@@ -160,3 +164,78 @@ def test_a_disk_that_says_no_is_worth_another_try(full_world):
     assert response.headers["Retry-After"]
     assert reasons(response.json(), "0008119A") == [FailureReason.OUT_OF_RESOURCES]
     assert waiting(full_world) == {}
+
+
+def test_the_answer_is_told_in_xml_to_who_wants_that(world):
+    sent = world.instance("CT_small.dcm", generate_uid())
+    response = post(world, body(sent.part10, b"no DICOM"), Accept="application/dicom+xml")
+    assert (response.status_code, response.headers["Content-Type"]) == (202, "application/dicom+xml")
+    root = ElementTree.fromstring(response.content)
+    named = {one.get("keyword"): one for one in root.iter() if one.get("keyword")}
+    assert named["ReferencedSOPInstanceUID"][0].text == sent.sop_uid
+    assert named["FailureReason"][0].text == str(int(FailureReason.CANNOT_UNDERSTAND))
+
+
+def test_a_transfer_syntax_that_is_not_read_has_its_own_reason(world):
+    sent = world.instance("CT_small.dcm", generate_uid())
+    deflated = sent.part10.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.9\0", 1)
+    response = post(world, body(deflated))
+    assert response.status_code == 409
+    assert reasons(response.json(), "0008119A") == [FailureReason.SYNTAX_NOT_SUPPORTED]
+
+
+@pytest.mark.parametrize("boundary", ['"guid"', "guid", '"a b:c"'])
+@pytest.mark.parametrize("ending", [b"", b"\r\n"])
+@pytest.mark.parametrize("chunked", [True, False])
+def test_every_dialect_of_a_body_is_read(world, boundary, ending, chunked):
+    """OHIF's has CRLF before its first boundary and none after the last, Orthanc's is chunked, others quote."""
+    sent = world.instance("MR_small.dcm", generate_uid())
+    content = body(sent.part10, boundary=boundary.strip('"')) + ending
+    content_type = f"multipart/related; type=application/dicom; boundary={boundary}"
+    response = post(world, iter([content[:100], content[100:]]) if chunked else content, Content_Type=content_type)
+    assert response.status_code == 200
+    assert sent.sop_uid in waiting(world)
+
+
+RSS_OF_ONE_PART = """
+import sys, tempfile
+from pathlib import Path
+from dicomweb.received import StoreLimits, read_parts
+
+def peak():
+    return int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
+
+class Generated:
+    head, tail = b"\\r\\n--guid\\r\\nContent-Type: application/dicom\\r\\n\\r\\n", b"\\r\\n--guid--"
+    def __init__(self, size):
+        self.pieces = self.all(size)
+        self.rest = b""
+    def all(self, size):
+        yield self.head
+        for _ in range(size >> 20):
+            yield bytes(1 << 20)
+        yield self.tail
+    def read(self, size):
+        while not self.rest:
+            self.rest = next(self.pieces, None)
+            if self.rest is None:
+                self.rest = b""
+                return b""
+        piece, self.rest = self.rest[:size], self.rest[size:]
+        return piece
+
+spool, sizes = Path(sys.argv[1]), []
+read_parts(Generated(1 << 20), "guid", StoreLimits(), spool, lambda part: None)
+before = peak()
+read_parts(Generated(1 << 30), "guid", StoreLimits(), spool, lambda part: sizes.append(part.size))
+print(sizes[0], peak() - before)
+"""
+
+
+def test_a_part_of_a_gigabyte_needs_no_memory(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", RSS_OF_ONE_PART, tmp_path], capture_output=True, text=True, check=True, timeout=300
+    )
+    size, grown = map(int, done.stdout.split())
+    assert size == 1 << 30
+    assert grown < 8 << 10, "kB of memory that the process had at most"

@@ -28,6 +28,7 @@ PUBLIC = {
     ("/shared", "POST"),
     ("/shared/case", "GET"),
     ("/shared/close", "POST"),
+    ("/shared/look", "GET"),
     ("/shared/report.pdf", "GET"),
 }
 VALUES = {"case_id": "1", "study_uid": "1.2.3", "series_uid": "1.2.3.1", "sop_uid": "1.2.3.1.1"}

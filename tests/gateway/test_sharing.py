@@ -68,7 +68,9 @@ class Shared:
 def test_a_link_and_its_second_secret_show_the_chosen_images_and_nothing_else(shared, factor) -> None:
     secret, second = shared.make(factor=factor)
     assert shared.images(root=shared.root) == 401
+    assert shared.guest.get("/shared/look").location == "/shared"
     assert shared.open(secret, second).location == "/shared/case"
+    assert f'data-root="/dicom-web{shared.root}"' in shared.guest.get("/shared/look").get_data(as_text=True)
     assert [shared.images(root=root) for root in ("", shared.root)] == [200, 200]
     assert [shared.images(1, root) for root in ("", shared.root)] == [404, 404]
     searched = shared.guest.get(f"/dicom-web{shared.root}/studies").json
