@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sqlalchemy import ColumnElement, and_, exists, false, not_, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, Select, and_, exists, false, not_, or_, select, true, tuple_, union
 from sqlalchemy.orm import aliased
 
 from worklist.models import Case, CaseStudy, Person, Study
@@ -49,7 +49,10 @@ class Viewer:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What somebody looks at: every study that they may see or, with a case, the studies of this case alone."""
+    """What somebody looks at: every study that they may see or, with a case, the studies of this case alone.
+
+    A reader of a case and those who oversee also see, beside its studies, what the same site sent of the same patient.
+    """
 
     viewer: Viewer
     case_id: int | None = None
@@ -117,10 +120,20 @@ def _in_sight(sight: Sight, study: type[Study], *, listed: bool = False) -> Colu
 def _by_own_right(sight: Sight, study: type[Study], *, listed: bool) -> ColumnElement[bool]:
     seen = select(CaseStudy.study_id).join(Case, Case.id == CaseStudy.case_id).where(_theirs(sight.viewer))
     if sight.case_id is not None:
-        return study.id.in_(seen.where(Case.id == sight.case_id))  # few: the database begins with them
+        of_case = seen.where(Case.id == sight.case_id)  # few: the database begins with them
+        compares = sight.viewer.oversees or Role.READER in sight.viewer.roles
+        return study.id.in_(union(of_case, _priors(of_case)) if compares else of_case)
     if sight.viewer.oversees:
         return true()
     if listed:
         return study.id.in_(seen)
     theirs = select(Case.id).where(Case.id == CaseStudy.case_id, _theirs(sight.viewer))  # of few cases, one by one
     return exists(select(CaseStudy.case_id).where(CaseStudy.study_id == study.id, exists(theirs)).correlate(study))
+
+
+def _priors(of_case: Select[int]) -> Select[int]:
+    """What is there to compare with: studies of the same site, of the same Patient ID and issuer (docs/adr/0014)."""
+    one, prior = aliased(Study), aliased(Study)
+    same = and_(prior.patient_id == one.patient_id, prior.issuer == one.issuer, prior.origin == one.origin)
+    named = and_(one.patient_id != "", one.origin.startswith(OF_A_SITE))
+    return select(prior.id).join(one, same).where(one.id.in_(of_case), named)
