@@ -49,7 +49,7 @@ def _value(one: Attribute, found: Found) -> object:
     rows = {Level.STUDY: found.study, Level.SERIES: found.series, Level.INSTANCE: found.instance}
     source = found if one.computed or one.level is None else rows[one.level]
     value: object = getattr(source, one.source)
-    return None if value in {"", ()} else value
+    return None if value in ("", ()) else value  # a set would want every value to be hashable
 
 
 def _element(one: Attribute, value: object) -> Element:

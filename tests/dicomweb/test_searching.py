@@ -143,6 +143,9 @@ def uids(page: Answer) -> list[str]:
         ("ModalitiesInStudy", "PT", []),
         ("SOPClassesInStudy", CT, ["1.2", "1.1", "1.3"]),
         ("PatientSex", "F", ["1.1"]),
+        ("PatientName", "yamada^tarou=*", ["1.2"]),
+        ("PatientName", "*=yamada*", []),
+        ("PatientName", "*ja?e", ["1.3"]),
     ],
 )
 def test_a_key_matches_as_the_standard_says(rows: Database, key: str, value: str, expected: list[str]) -> None:
@@ -179,6 +182,46 @@ def test_a_query_that_cannot_be_meant_is_400(query: list[tuple[str, str]]) -> No
     with pytest.raises(Problem) as caught:
         parse_search(MultiDict(query), Level.STUDY)
     assert caught.value.status == 400
+
+
+@pytest.mark.parametrize(
+    ("days", "times", "expected"),
+    [
+        ("20240104-20240106", "0900-0830", ["1.1"]),  # beginning on the fourth at nine, ending on the sixth
+        ("20240105-20240106", "1016-1000", ["1.2"]),
+        ("20240105-20240105", "1000-1100", ["1.1"]),
+        ("20240105-", "1016-", ["1.2"]),
+        ("-20240106", "-0900", ["1.1"]),
+        ("-20240106", "-0915", ["1.2", "1.1"]),
+        ("20240101-20241231", "1000", []),
+        ("20240101-20241231", "1015", ["1.1"]),
+        ("20240105", "1000-1100", ["1.1"]),
+        ("20240101-", "-1000", ["1.2"]),
+    ],
+)
+def test_ranges_of_one_form_of_a_date_and_of_its_time_are_one_range(
+    rows: Database, days: str, times: str, expected: list[str]
+) -> None:
+    assert uids(search(rows, COORDINATOR, [("StudyDate", days), ("StudyTime", times)])) == expected
+    assert uids(search(rows, COORDINATOR, [("00080030", times), ("00080020", days)])) == expected
+
+
+def test_studies_of_one_moment_have_an_order_too(rows: Database) -> None:
+    with rows.writing() as session:
+        for number in ("1.9", "1.10", "1.8"):
+            add_study(session, number, study_date="20250101", study_time="10", patient_id="TWIN")
+    asked = [("PatientID", "TWIN"), ("limit", "1")]
+    pages = [uids(search(rows, COORDINATOR, [*asked, ("offset", str(at))])) for at in range(3)]
+    assert [uid for page in pages for uid in page] == uids(search(rows, COORDINATOR, asked[:1]))
+    assert len({uid for page in pages for uid in page}) == 3
+
+
+def test_the_longest_values_can_be_kept_and_found(rows: Database) -> None:
+    """An index of PostgreSQL took no value of more than 2,704 bytes; that would have stopped what comes in."""
+    longest = "".join(chr(0x20000 + 7 * number) for number in range(1024))
+    with rows.writing() as session:
+        add_study(session, "1.7", patient_id=longest, accession=longest)
+    assert uids(search(rows, COORDINATOR, [("PatientID", longest), ("AccessionNumber", longest)])) == ["1.7"]
 
 
 def test_what_is_not_matched_on_is_said(rows: Database) -> None:

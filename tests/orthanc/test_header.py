@@ -42,6 +42,21 @@ def test_all_of_it_is_read(samples):
     assert header.sop_class_uid == "1.2.840.10008.5.1.4.1.1.4"
 
 
+def test_what_had_been_ordered_is_read_from_every_item(samples):
+    def item(step, procedure):
+        made = Dataset()
+        made.ScheduledProcedureStepID, made.RequestedProcedureID = step, procedure
+        return made
+
+    items = [item("S1", "R1"), item("", ""), item("S2", "")]
+    said = {"PerformedProcedureStepStartDate": "20240105", "PerformedProcedureStepStartTime": "101530"}
+    more = {"TimezoneOffsetFromUTC": "+0200", "StationName": "MR1", "BitsAllocated": 16}
+    header = read_header(samples.made(RequestAttributesSequence=items, **said, **more))
+    assert header.requests == (("S1", "R1"), ("S2", ""))
+    assert (header.performed_date, header.performed_time) == ("20240105", "101530")
+    assert (header.timezone, header.station, header.bits) == ("+0200", "MR1", 16)
+
+
 @pytest.mark.parametrize("name", ["MR_small.dcm", "MR_small_implicit.dcm", "MR_small_bigendian.dcm"])
 def test_the_encoding_makes_no_difference(samples, name):
     header = read_header(samples.shipped(name))
