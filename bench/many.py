@@ -69,6 +69,8 @@ def _study(number: int, origin: str) -> Row:
         "last_at": ARRIVED,
         "settled": True,
         "version": 4,
+        "asked_version": 4,
+        "checked_version": 4,
     }
 
 

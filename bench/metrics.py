@@ -75,6 +75,11 @@ METRICS: Final = {
     "search-1": Metric(SEARCH, "a page of studies, 1 connection", "requests/s"),
     "search-6": Metric(SEARCH, "a page of studies, 6 connections", "requests/s"),
     "search-6-cpu": Metric(SEARCH, "the server's CPU time for one of them", "ms", False),
+    "search-many-1": Metric(SEARCH, "the same page, many studies of others, 1 conn.", "requests/s", times_orthanc=10),
+    "search-many-6": Metric(SEARCH, "the same page, many studies of others, 6 conn.", "requests/s", times_orthanc=10),
+    "search-many-6-cpu": Metric(SEARCH, "the server's CPU time for one of them", "ms", False),
+    "search-one": Metric(SEARCH, "one study by its UID, many of others, 6 conn.", "requests/s", times_orthanc=10),
+    "search-one-cpu": Metric(SEARCH, "the server's CPU time for one of them", "ms", False),
     "start-first": Metric(START, "`overread up` to ready, an empty folder", "s", False),
     "start-again": Metric(START, "`overread up` to ready, the same folder again", "s", False),
 }  # fmt: skip

@@ -14,10 +14,12 @@ class Plan:
     slices: int
     studies: int
     """Small studies that are there before, so that a search has something to look through."""
+    others: int
+    """Studies of other people in our database, as rows alone, when all the rest is measured."""
     seconds: float
     """How long each rate is measured."""
     idle_seconds: float
 
 
-USUAL: Final = Plan(rounds=3, slices=500, studies=100, seconds=3.0, idle_seconds=15.0)
-QUICK: Final = Plan(rounds=1, slices=100, studies=20, seconds=1.0, idle_seconds=4.0)
+USUAL: Final = Plan(rounds=3, slices=500, studies=100, others=100_000, seconds=3.0, idle_seconds=15.0)
+QUICK: Final = Plan(rounds=1, slices=100, studies=20, others=10_000, seconds=1.0, idle_seconds=4.0)

@@ -5,14 +5,17 @@ Overread checks the reader's rights with each request, Orthanc lets everybody in
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
 from bench.footprint import cpu_seconds
 from bench.images import Study
 from bench.load import Asked, Asking, Server, ask
+from bench.many import fill
 from bench.metrics import METRICS
 from bench.scene import Scene
+from config.database import connect
 
 JSON = {"Accept": "application/dicom+json", "Accept-Encoding": "gzip"}
 FRAME = {"Accept": "multipart/related; type=application/octet-stream; transfer-syntax=*"}
@@ -42,8 +45,24 @@ def measure_first_metadata(scene: Scene, study: Study) -> None:
 
 def measure_reading(scene: Scene, study: Study, cine: Study, turn: int) -> None:
     """One round: each question to both servers, one after the other, the first one changing with each round."""
+    _ask_both(scene, _questions(study, cine), turn)
+
+
+def measure_searching_among_many(scene: Scene, study: Study) -> None:
+    """Searches of one person, in our database with very many studies of others; Orthanc has those of the run."""
+    fill(connect(f"sqlite:///{scene.overread.data / 'overread.db'}"), scene.plan.others)
+    questions = (
+        Question("search-many-1", [SEARCH], JSON, 1),
+        Question("search-many-6", [SEARCH], JSON, BROWSER),
+        Question("search-one", [f"{SEARCH}&StudyInstanceUID={study.study_uid}"], JSON, BROWSER),
+    )
+    for turn in range(scene.plan.rounds):
+        _ask_both(scene, questions, turn)
+
+
+def _ask_both(scene: Scene, questions: Iterable[Question], turn: int) -> None:
     servers = scene.web() if turn % 2 else scene.web()[::-1]
-    for question in _questions(study, cine):
+    for question in questions:
         for server in servers:
             scene.notes.attempt(f"{server.name}, {question.metric}", partial(_rate, scene, server, question))
 

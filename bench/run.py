@@ -18,7 +18,7 @@ from bench.orthanc_alone import orthanc_alone
 from bench.overread import QUIET_SECONDS, overread_up
 from bench.plan import Plan
 from bench.programs import wait_for
-from bench.reading import measure_first_metadata, measure_reading
+from bench.reading import measure_first_metadata, measure_reading, measure_searching_among_many
 from bench.reporting import measure_reporting
 from bench.scene import Scene
 from bench.storing import measure_answering, measure_storing
@@ -37,6 +37,8 @@ def run(plan: Plan, folder: Path, notes: Notebook, say: Say) -> None:
         for turn in range(plan.rounds):
             say(f"Round {turn + 1} of {plan.rounds} …")
             _round(scene, cine, turn)
+        say(f"{plan.others} studies of other people …")
+        notes.attempt("Searches among many", partial(measure_searching_among_many, scene, cine))
         notes.processes += _processes(at_rest, look(scene.overread.pid))
     say("Starting Overread again …")
     with overread_up(folder / "overread", folder / "overread.log") as again:
