@@ -1,7 +1,7 @@
 """Metadata of studies, series and instances (PS3.18 sections 10.4.1.1.2 and 10.4.3.3.2).
 
 A series is baked once per state by the read cache and sent as the gzipped bytes that lie there. Its ETag is the state,
-so that asking again costs one look at the rights.
+so that asking again costs one look at the rights. XML is made from the same JSON, for the few who ask for it.
 """
 
 from __future__ import annotations
@@ -11,26 +11,28 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Final
 
+import orjson
 from flask import Response, request
 
-from dicomweb.accept import Offer
+from dicomweb.accept import MULTIPART, Offer
 from dicomweb.answers import answer, etag_of
 from dicomweb.baked import baked_series
 from dicomweb.holdings import Held, HeldSeries, held_series
 from dicomweb.rights import current_root, current_sight
 from dicomweb.services import Services
 from dicomweb.target import Target, held, negotiate, note_series
+from dicomweb.xml_model import XML, native_model, xml_parts
 from orthanc.baking import join
 
-JSON_OFFERS: Final = (Offer("application/dicom+json"), Offer("application/json"))
+OFFERS: Final = (Offer("application/dicom+json"), Offer("application/json"), Offer(MULTIPART, XML))
 VARY_ENCODED: Final = "Accept, Accept-Encoding, Cookie"
 FAST: Final = 1
 """gzip's level for what is compressed while somebody waits."""
 
 
 def metadata(services: Services, target: Target) -> Response:
-    """Answer with the metadata of every instance of the target, as one JSON array."""
-    offer = negotiate(*JSON_OFFERS)
+    """Answer with the metadata of every instance of the target, as one JSON array or an XML document for each."""
+    offer = negotiate(*OFFERS)
     zipped, root = _takes_gzip(), current_root(services)
     if target.sop_uid is not None:
         (one,) = held(services, target)
@@ -51,12 +53,20 @@ def etag_of_series(series: Sequence[HeldSeries], root: str, offer: Offer, *, zip
 
 def _answer(offer: Offer, etag: str, bake: Callable[[], bytes], *, zipped: bool) -> Response:
     """Send gzipped bytes as they are, to a client that does not take them, what is inside."""
+    if offer.part:
+        return _as_xml(etag, bake)
     response = answer(
         etag, offer.media_type, lambda: [bake() if zipped else gzip.decompress(bake())], length=None, vary=VARY_ENCODED
     )
     if zipped and response.status_code == HTTPStatus.OK:
         response.headers["Content-Encoding"] = "gzip"
     return response
+
+
+def _as_xml(etag: str, bake: Callable[[], bytes]) -> Response:
+    documents = [native_model(one) for one in orjson.loads(gzip.decompress(bake()))]
+    content, body = xml_parts(documents)
+    return answer(etag, content, lambda: [body], length=None, vary=VARY_ENCODED)
 
 
 def _takes_gzip() -> bool:

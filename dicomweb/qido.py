@@ -19,16 +19,14 @@ from dicomweb.accept import MULTIPART, Offer
 from dicomweb.attributes import Level
 from dicomweb.found import look_up
 from dicomweb.json_model import result
-from dicomweb.multipart import boundary_of, content_type, parts
 from dicomweb.parameters import Search, parse_search
 from dicomweb.rights import current_root, current_sight, require_case
 from dicomweb.roots import add_route
 from dicomweb.searching import MOST_COUNTED, Hit, Page, Scope, search_rows
 from dicomweb.services import Services
 from dicomweb.target import negotiate
-from dicomweb.xml_model import native_model
+from dicomweb.xml_model import XML, native_model, xml_parts
 
-XML: Final = "application/dicom+xml"
 OFFERS: Final = (Offer("application/dicom+json"), Offer("application/json"), Offer(MULTIPART, XML))
 
 
@@ -109,9 +107,8 @@ def _json(offer: Offer, results: Sequence[bytes]) -> Response:
 
 
 def _xml(results: Sequence[bytes]) -> Response:
-    boundary = boundary_of("search", *(one.decode() for one in results))
-    body = b"".join(parts(boundary, ((XML, [one]) for one in results)))
-    return Response(body, HTTPStatus.OK, content_type=content_type(XML, boundary))
+    content, body = xml_parts(results)
+    return Response(body, HTTPStatus.OK, content_type=content)
 
 
 def _said_of_rest(page: Page) -> Iterable[str]:

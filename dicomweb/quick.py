@@ -21,7 +21,7 @@ from dicomweb.accept import Offer, accepted, choose
 from dicomweb.answers import CACHE_CONTROL, VARY
 from dicomweb.content import Plan, size_of
 from dicomweb.frames import frame_offers
-from dicomweb.metadata import JSON_OFFERS, VARY_ENCODED, etag_of_series
+from dicomweb.metadata import OFFERS, VARY_ENCODED, etag_of_series
 from dicomweb.problems import Problem
 from dicomweb.retrieving import frames_of, planned, wire_syntax
 from dicomweb.rights import HEADERS
@@ -137,13 +137,14 @@ def _frame_offer(accept: str, syntax: str, *, single: bool) -> Offer | None:
 
 @lru_cache(maxsize=256)
 def _json_offer(accept: str, encodings: str) -> Offer | None:
-    """As `_frame_offer`; None also for whoever does not take gzip."""
+    """As `_frame_offer`; None also for whoever does not take gzip, or wants XML."""
     if parse_accept_header(encodings, Accept).quality("gzip") <= 0:
         return None
     try:
-        return choose(accepted((), accept), JSON_OFFERS)
+        offer = choose(accepted((), accept), OFFERS)
     except Problem:
         return None
+    return None if offer.part else offer
 
 
 def _reply(found: _Representation, seen: str) -> Reply | None:

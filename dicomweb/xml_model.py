@@ -5,12 +5,15 @@ https://dicom.nema.org/medical/dicom/current/output/chtml/part19/chapter_A.html
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from pydicom.datadict import keyword_for_tag
 
+from dicomweb.multipart import boundary_of, content_type, parts
+
+XML: Final = "application/dicom+xml"
 NAMESPACE: Final = "http://dicom.nema.org/PS3.19/models/NativeDICOM"
 NAME_PARTS: Final = ("FamilyName", "GivenName", "MiddleName", "NamePrefix", "NameSuffix")
 
@@ -27,6 +30,12 @@ def native_model(dataset: Json) -> bytes:
     _add_attributes(root, dataset)
     document = tostring(root, "unicode").translate(_NO_XML)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{document}'.encode()
+
+
+def xml_parts(documents: Sequence[bytes]) -> tuple[str, bytes]:
+    """Put documents into a multipart answer; return its Content-Type and itself."""
+    boundary = boundary_of("documents", *(one.decode() for one in documents))
+    return content_type(XML, boundary), b"".join(parts(boundary, ((XML, [one]) for one in documents)))
 
 
 def _add_attributes(parent: Element, dataset: Json) -> None:

@@ -191,7 +191,7 @@ def _keys() -> Iterator[Row]:
 def _media() -> Iterator[Row]:
     yield "search", _offers(qido.OFFERS)
     yield "store", _offers(stow.OFFERS)
-    yield "metadata", _offers(metadata.JSON_OFFERS)
+    yield "metadata", _offers(metadata.OFFERS)
     yield "rendered, one frame", _offers(rendering.SINGLE_OFFERS)
     yield "rendered, several frames", _offers(rendering.MANY_OFFERS)
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from email import message_from_bytes
 from urllib.parse import quote
-from xml.etree import ElementTree
 
 import pytest
 from pydicom import Dataset
@@ -20,7 +18,6 @@ from worklist.states import CaseState
 PATIENT = "QIDO-1"
 JSON = "application/dicom+json"
 XML = 'multipart/related; type="application/dicom+xml"'
-NATIVE = "{http://dicom.nema.org/PS3.19/models/NativeDICOM}"
 
 
 def request_item(step: str, procedure: str) -> Dataset:
@@ -170,45 +167,6 @@ def test_every_retrieve_url_of_a_search_can_be_used_as_it_is(world, mine):
         for result in found(world, f"{path}?StudyInstanceUID={mine[0].study_uid}"):
             (url,) = result["00081190"]["Value"]
             assert world.get(url).status_code == 200
-
-
-@pytest.mark.parametrize("path", ["/studies", "/series", "/instances"])
-def test_xml_says_what_json_says(world, mine, path):
-    query = f"{path}?StudyInstanceUID={mine[0].study_uid}&includefield=all"
-    results = found(world, query)
-    response = world.get(query, Accept=XML)
-    head = f"Content-Type: {response.headers['Content-Type']}\r\n\r\n".encode()
-    parts = message_from_bytes(head + response.content).get_payload()
-    assert [part.get_content_type() for part in parts] == ["application/dicom+xml"] * len(results)
-    for part, result in zip(parts, results, strict=True):
-        model = ElementTree.fromstring(part.get_payload(decode=True))
-        assert model.tag == f"{NATIVE}NativeDicomModel"
-        assert read_model(model) == plain(result)
-
-
-def plain(result):
-    """A JSON result as tags with lists of texts, names by their parts, items by their attributes."""
-    return {tag: (element["vr"], [plain_value(element["vr"], one) for one in element.get("Value", ())])
-            for tag, element in result.items()}  # fmt: skip
-
-
-def plain_value(vr, value):
-    if vr == "SQ":
-        return plain(value)
-    return {group: text.split("^") for group, text in value.items()} if vr == "PN" else str(value)
-
-
-def read_model(model):
-    return {one.get("tag"): (one.get("vr"), [read_value(each) for each in one]) for one in model}
-
-
-def read_value(element):
-    kind = element.tag.removeprefix(NATIVE)
-    if kind == "Item":
-        return read_model(element)
-    if kind == "PersonName":
-        return {group.tag.removeprefix(NATIVE): [part.text for part in group] for group in element}
-    return element.text
 
 
 @pytest.mark.parametrize(
