@@ -7,7 +7,6 @@ which results somebody gets is asked of the database each time.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Final
 
@@ -16,37 +15,42 @@ from dicomweb.searching import Hit
 MOST_BYTES: Final = 16 << 20
 
 Write = Callable[[Sequence[Hit]], Iterable[tuple[Hit, bytes]]]
+Shelf = dict[Hashable, dict[Hit, bytes]]
+"""Results by their shape (format, fields, root) and their hit."""
 
 
 class WrittenResults:
-    """Results in one shape (format, fields, root) by their hit, bounded in bytes. Safe for threads."""
+    """Two shelves: what is used goes to the new one; when that is full it is the old one, and the old one goes.
+
+    Both together hold at most `most_bytes`, but for a single page that is larger. Safe for threads.
+    """
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self._most = most_bytes
+        self._most = most_bytes // 2
         self._lock = threading.Lock()
-        self._results: OrderedDict[tuple[Hashable, Hit], bytes] = OrderedDict()
+        self._new: Shelf = {}
+        self._old: Shelf = {}
         self._bytes = 0
 
     def results(self, shape: Hashable, hits: Sequence[Hit], write: Write) -> list[bytes]:
         """Return the results of a page; `write` writes those that nobody asked for lately."""
-        keys = [(shape, hit) for hit in hits]
         with self._lock:
-            found = [self._results.get(key) for key in keys]
-            for key, one in zip(keys, found, strict=True):
-                if one is not None:
-                    self._results.move_to_end(key)
-        missing = [hit for hit, one in zip(hits, found, strict=True) if one is None]
-        if not missing:
-            return [one for one in found if one is not None]
-        fresh = dict(write(missing))
-        self._add(shape, fresh)
-        return [fresh[hit] if one is None else one for hit, one in zip(hits, found, strict=True)]
+            new, old = self._new.get(shape, {}), self._old.get(shape, {})
+            found = {hit: one for hit in hits if (one := new.get(hit)) is not None}
+            used = {hit: old[hit] for hit in hits if hit not in found and hit in old}
+        found |= used
+        missing = [hit for hit in hits if hit not in found]
+        fresh = used | dict(write(missing)) if missing else used
+        if fresh:
+            self._add(shape, fresh)
+            found |= fresh
+        return [found[hit] for hit in hits]
 
     def _add(self, shape: Hashable, fresh: dict[Hit, bytes]) -> None:
         with self._lock:
+            if self._bytes + sum(map(len, fresh.values())) > self._most:
+                self._old, self._new, self._bytes = self._new, {}, 0
+            shelf = self._new.setdefault(shape, {})
             for hit, written in fresh.items():
-                if (shape, hit) not in self._results:
-                    self._results[shape, hit] = written
-                    self._bytes += len(written)
-            while self._bytes > self._most:
-                self._bytes -= len(self._results.popitem(last=False)[1])
+                self._bytes += 0 if hit in shelf else len(written)
+                shelf[hit] = written
