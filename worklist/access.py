@@ -132,7 +132,7 @@ def _by_own_right(sight: Sight, study: type[Study], *, listed: bool) -> ColumnEl
 
 
 def _priors(of_case: Select[int]) -> Select[int]:
-    """What is there to compare with: studies of the same site, of the same Patient ID and issuer (docs/adr/0014)."""
+    """What is there to compare with: studies of the same site, of the same Patient ID and issuer (docs/adr/0015)."""
     one, prior = aliased(Study), aliased(Study)
     same = and_(prior.patient_id == one.patient_id, prior.issuer == one.issuer, prior.origin == one.origin)
     named = and_(one.patient_id != "", one.origin.startswith(OF_A_SITE))

@@ -274,11 +274,12 @@ def plan_of(database: Database, viewer: Viewer, query: list[tuple[str, str]], le
 def test_what_is_not_matched_on_is_said(rows: Database) -> None:
     asked = parse_search(
         MultiDict([("fuzzymatching", "true"), ("emptyvaluematching", "false"), ("PatientAge", "3"), ("Modality", "CT"),
-                   ("00400275.00400009", "1")]), Level.STUDY
+                   ("00400275.00400009", "1"), ("00400275.00080100", "1")]), Level.STUDY
     )  # fmt: skip
     assert asked.warnings == (
         "The fuzzymatching parameter is not supported. Only literal matching has been performed.",
-        "Matching is not supported for PatientAge, Modality, 00400275.00400009: all values match.",
+        "Matching is not supported for PatientAge, Modality, "
+        "RequestAttributesSequence.ScheduledProcedureStepID, 00400275.00080100: all values match.",
     )
 
 
