@@ -34,10 +34,12 @@ def test_nothing_that_an_image_does_not_say_is_shown_as_none(web, people) -> Non
     asked = [
         (who, path)
         for who, paths in (
-            (reader, ("/worklist", f"/cases/{held}", f"/cases/{held}/sign", f"/cases/{held}/preview",
+            (reader, ("/worklist", f"/cases/{held}", f"/cases/{held}/look",
+                      f"/cases/{held}/sign", f"/cases/{held}/preview",
                       f"/api/v1/cases/{held}", f"/dicom-web/cases/{held}/studies/{uid}/series?includefield=all",
                       f"/dicom-web/cases/{held}/studies/{uid}/metadata")),
             (boss, ("/oversight", f"/cases/{held}", "/quarantine", "/arrivals",
+                    f"/cases/{held}/links", f"/cases/{held}/seen",
                     *(f"/quarantine/{one}" for one in aside), *(f"/api/v1/quarantine/{one}" for one in aside))),
             (hospital, ("/site", f"/cases/{held}", "/arrivals", "/api/v1/arrivals")),
         )
