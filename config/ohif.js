@@ -23,7 +23,7 @@ window.config = {
   showCPUFallbackMessage: true,
   showLoadingIndicator: true,
   showErrorDetails: 'production',
-  showPatientInfo: 'visible',
+  showPatientInfo: window.self === window.top ? 'visible' : 'disabled', // beside a report the page says whose it is
   httpErrorHandler: error => console.warn('Overread answered with an error:', error.status),
   strictZSpacingForVolumeViewport: true,
   groupEnabledModesFirst: true,

@@ -24,6 +24,7 @@ class Difference:
 
     tag: str
     name: str
+    vr: str
     kept: str
     aside: str
 
@@ -37,7 +38,14 @@ def differences(kept: bytes, aside: bytes, *, of_one_instance: bool) -> tuple[Di
     tags = sorted(set(ours) | set(theirs)) if of_one_instance else PATIENT_AND_STUDY
     different = [tag for tag in tags if ours.get(tag) != theirs.get(tag)]
     return tuple(
-        Difference(tag, name_of(tag), _text(ours.get(tag)), _text(theirs.get(tag))) for tag in different[:MOST]
+        Difference(
+            tag,
+            name_of(tag),
+            (ours.get(tag) or theirs[tag])["vr"],
+            _text(ours.get(tag)),
+            _text(theirs.get(tag)),
+        )
+        for tag in different[:MOST]
     )
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from gateway.health import QUIET_WORKER
 from gateway.portal.case_lines import CaseLine, case_lines
+from gateway.portal.part_words import part_in_words
 from gateway.portal.reports import DeliveryView, delivery_view
 from gateway.portal.rights import asking
 from gateway.portal.services import PortalServices
@@ -129,7 +130,9 @@ def _deliveries(session: Session) -> list[DeliveryView]:
 def _part(pulse: Pulse) -> PartView:
     silent = abs(now() - pulse.at) > QUIET_WORKER
     state = Label("Trouble", "attention") if not pulse.ok else Label("Works", "done")
-    return PartView(pulse.part, Label("Silent", "attention") if silent else state, pulse.at, pulse.detail)
+    return PartView(
+        part_in_words(pulse.part), Label("Silent", "attention") if silent else state, pulse.at, pulse.detail
+    )
 
 
 def add_pages(portal: Blueprint, services: PortalServices) -> None:

@@ -1,8 +1,10 @@
-// The images beside the report, on screens that are wide enough; otherwise they open in a window of their own.
-const WIDE = window.matchMedia("(min-width: 62rem)");
+// The images beside the report, on screens that are wide enough for both; otherwise they open in a window of their own.
+const WIDE = window.matchMedia("(min-width: 75rem)"); // as in overread.css
 const KEY = "overread-beside";
 
-function set(room, beside, button, on) {
+const wanted = () => localStorage.getItem(KEY) === "yes";
+
+function show(room, beside, button, on) {
   if (on && !beside.firstChild) {
     const frame = document.createElement("iframe");
     frame.src = room.dataset.viewer;
@@ -14,7 +16,6 @@ function set(room, beside, button, on) {
   room.classList.toggle("with-viewer", on);
   button.setAttribute("aria-pressed", String(on));
   button.textContent = on ? "Hide the images" : "Show beside the report";
-  localStorage.setItem(KEY, on ? "yes" : "no");
 }
 
 export function startViewer() {
@@ -24,9 +25,12 @@ export function startViewer() {
   const beside = document.getElementById("beside");
   const fit = () => {
     button.hidden = !WIDE.matches;
+    show(room, beside, button, WIDE.matches && wanted());
   };
-  button.addEventListener("click", () => set(room, beside, button, beside.hidden));
+  button.addEventListener("click", () => {
+    localStorage.setItem(KEY, beside.hidden ? "yes" : "no");
+    fit();
+  });
   WIDE.addEventListener("change", fit);
   fit();
-  if (WIDE.matches && localStorage.getItem(KEY) === "yes") set(room, beside, button, true);
 }
