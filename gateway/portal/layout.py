@@ -56,6 +56,7 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "relative": words.relative,
     "counted": words.counted,
     "dicom_date": words.dicom_date,
+    "done": words.done,
     "person_name": words.person_name,
     "prose": blocks,
     "language": language,

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from markupsafe import Markup
 
 from sr_reports.wording import SEXES, age_at_examination, date_in_words
+from worklist.lifecycle import Action
 from worklist.models import Study, now
 from worklist.states import CaseState, DeliveryState
 
@@ -49,6 +50,26 @@ DELIVERIES: Mapping[DeliveryState, Label] = {
     DeliveryState.NEEDS_PERSON: Label("Refused, needs a person", "attention"),
     DeliveryState.PROVEN: Label("Delivered", "done"),
 }
+DONE: Mapping[str, str] = {  # in the history of a case
+    Action.SUBMIT: "Sent",
+    Action.OPEN: "Put on the worklist",
+    Action.REROUTE: "Routed anew",
+    Action.CLAIM: "Claimed",
+    Action.RELEASE: "Given back",
+    Action.HOLD: "Put on hold",
+    Action.RESUME: "Taken up again",
+    Action.ASSIGN: "Assigned",
+    Action.SIGN: "Signed",
+    Action.DELIVER: "Delivered",
+    Action.WITHDRAW: "Withdrawn",
+    Action.CANCEL: "Cancelled",
+    "start": "Begun",
+    "change request": "Request changed",
+    "deliver to": "Arrived",
+    "share": "Shared by a link",
+    "open a shared link": "Shared link opened",
+    "download the report": "Report downloaded",
+}
 PRIORITIES: Mapping[str, Label] = {
     "stat": Label("Immediate", "late"),
     "urgent": Label("Urgent", "attention"),
@@ -60,6 +81,11 @@ SPANS = (  # from how many seconds on, how many seconds one has, and its name
     (45, 60, "minute"),
 )
 SOON = timedelta(hours=4)
+
+
+def done(action: str) -> str:
+    """What was done, for a history."""
+    return DONE.get(action, action.capitalize())
 
 
 def priority(name: str) -> Label:

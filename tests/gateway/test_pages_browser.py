@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -296,3 +297,30 @@ def test_a_page_fits_its_screen_and_its_first_stop_skips_the_menu(
     page.keyboard.press("Enter")
     expect(page.locator("main")).to_be_focused()
     page.close()
+
+
+TOOLS = """() => [...document.querySelectorAll("button")].map(one => one.getBoundingClientRect())
+  .filter(box => box.width && box.top < 48).map(box => [box.left, box.right])"""  # of the viewer's uppermost line
+
+
+def test_beside_the_report_no_tool_lies_over_another_and_a_small_screen_shows_the_report_alone(
+    enter: Callable[..., Page], waiting_case: int
+) -> None:
+    page = enter("reader")
+    page.set_viewport_size({"width": 1280, "height": 800})
+    claim(page, waiting_case)
+    page.get_by_role("button", name="Show beside the report").click()
+    page.locator("#beside iframe").content_frame.locator("[data-cy='redo-btn']").wait_for(timeout=PATIENCE)
+    (viewer,) = (frame for frame in page.frames if "/ohif/" in frame.url)
+    tools = sorted(viewer.evaluate(TOOLS))
+    assert len(tools) > 8
+    assert all(left[1] <= right[0] + 1 for left, right in pairwise(tools)), tools
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(page.locator("#beside")).to_be_hidden()
+    widths: list[int] = page.evaluate(
+        "() => [...document.querySelectorAll('#reading > div')].map(one => one.clientWidth)"
+    )
+    assert all(width > 340 for width in widths), widths
+    page.set_viewport_size({"width": 1280, "height": 800})
+    expect(page.locator("#beside iframe")).to_be_visible()
+    page.get_by_role("button", name="Hide the images").click()

@@ -13,12 +13,14 @@ from gateway.portal.layout import DEMO_PASSWORD, DEMO_PEOPLE
 from gateway.portal.moves import MOVES
 from gateway.portal.words import (
     DELIVERIES,
+    DONE,
     PRIORITIES,
     STATES,
     STATES_FOR_PATIENTS,
     age,
     counted,
     distance,
+    done,
     due,
     moment,
     person_name,
@@ -129,3 +131,8 @@ def test_every_move_of_a_person_has_a_button() -> None:
 def test_the_sign_in_page_names_the_demonstration_s_people() -> None:
     assert {email for email, *_ in DEMO_PEOPLE} == {person.email for person in PEOPLE}
     assert DEMO_PASSWORD == PASSWORD
+
+
+def test_a_history_says_in_words_what_was_done() -> None:
+    assert set(Action) <= set(DONE)
+    assert [done("open"), done("something else")] == ["Put on the worklist", "Something else"]

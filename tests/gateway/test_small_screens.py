@@ -1,0 +1,81 @@
+"""On a phone nothing is cut off: pages of the whole application, without a server, drawn by Chromium at 390 px."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, Route
+from pydicom.uid import generate_uid
+
+from config.settings import PROGRAM
+from worklist.models import Trouble
+
+pytestmark = [pytest.mark.peers, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+INSTALLED = PROGRAM / "build" / "assets" / "web"  # what the fixture `web` has not: the CSS framework
+SITE = "http://overread.test"
+
+
+@pytest.fixture(scope="module")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def phone(chromium: Browser, web: Any) -> Iterator[Callable[[Any, str], Page]]:
+    """`phone(who, "/quarantine/1")`: that page of this person on a phone."""
+    page = chromium.new_page(viewport={"width": 390, "height": 844})
+
+    def look(who: Any, path: str) -> Page:
+        def answer(route: Route) -> None:
+            path = route.request.url.removeprefix(SITE)
+            installed = INSTALLED / path.removeprefix("/static/")
+            if path.startswith("/static/") and installed.is_file():
+                route.fulfill(path=installed)
+                return
+            with web.ask(who, "GET", path) as got:
+                route.fulfill(status=got.status_code, body=got.data, content_type=got.content_type)
+
+        page.route(f"{SITE}/**", answer)
+        page.goto(SITE + path)
+        return page
+
+    yield look
+    page.close()
+
+
+@pytest.fixture
+def contradicting(web: Any, people: Any) -> int:
+    """An image of another patient under the UIDs of a study, kept aside."""
+    site = people.site()
+    study = generate_uid()
+    for number, patient in enumerate(("Meyer^Ute", "A-very-long-family-name-without-any-space-in-it^Otto"), 1):
+        image = web.world.make(PatientID=f"P-{number}", PatientName=patient, StudyInstanceUID=study)
+        web.world.receive(image, f"site:{site}")
+        web.world.carry()
+    with web.database.reading() as session:
+        found: int = session.query(Trouble).one().id
+        return found
+
+
+def test_both_sides_of_a_comparison_are_in_sight(phone, people, contradicting) -> None:
+    page = phone(people.coordinator(), f"/quarantine/{contradicting}")
+    boxes = page.evaluate(
+        "() => [...document.querySelectorAll('.differences td')].map(one => one.getBoundingClientRect())"
+        ".map(box => [box.left, box.right, box.width])"
+    )
+    assert len(boxes) >= 4
+    assert all(0 <= left < right <= 390 and width > 200 for left, right, width in boxes), boxes
+    assert "Ute Meyer" in page.locator(".differences").inner_text()
+
+
+@pytest.mark.parametrize("role", ["reader", "coordinator", "patient"])
+def test_the_account_fits(phone, people, role) -> None:
+    page = phone(getattr(people, role)(), "/account")
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+    assert page.locator("#change-password").bounding_box()["height"] >= 24
