@@ -42,7 +42,8 @@ def phone(chromium: Browser, web: Any) -> Iterator[Callable[[Any, str], Page]]:
                 route.fulfill(status=got.status_code, body=got.data, content_type=got.content_type)
 
         page.route(f"{SITE}/**", answer)
-        page.goto(SITE + path)
+        page.route("**/*.png", lambda route: route.abort())  # of no weight here, and decoded in a process of its own
+        page.goto(SITE + path, wait_until="domcontentloaded", timeout=90_000)  # with the style sheets
         return page
 
     yield look
