@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from gateway.accounts import guessing
 from worklist.models import AuditLine, Site, WebSession
 from worklist.states import Role
 
@@ -126,7 +127,9 @@ def test_a_mistake_is_said_at_its_field_and_nothing_is_changed(enter, fields, sa
     assert signed_in(enter(CHROME, OLD))
 
 
-def test_a_stolen_session_does_not_guess_the_password(enter) -> None:
+def test_a_stolen_session_does_not_guess_the_password(enter, monkeypatch) -> None:
+    for name in ("FIRST_PAUSE", "LONGEST_PAUSE"):  # however slow this machine is
+        monkeypatch.setattr(guessing, name, 3600.0)
     here = enter()
     token = csrf_of(here)
     guess = {"csrf_token": token, "current": "guess", "new": NEW, "again": NEW}
