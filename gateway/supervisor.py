@@ -29,7 +29,7 @@ PR_SET_PDEATHSIG = 1
 STOP_PATIENCE = 10.0  # seconds until a part that was asked to stop is killed
 LONGEST_PAUSE = 10.0  # between two restarts of a part that keeps dying
 LARGE_LOG = 50 << 20
-NICENESS = 10
+NICENESS = 5
 """Who waits for an answer goes first: receivers and pages, then the worker and our archive."""
 
 
