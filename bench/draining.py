@@ -22,7 +22,7 @@ from bench.orthanc_alone import orthanc_alone
 from bench.programs import wait_for
 from bench.scene import Scene
 
-CONNECTIONS = 4  # as `archive.connections`
+CONNECTIONS = 4  # what Orthanc takes by REST with so many is the measure
 
 
 def measure_draining(scene: Scene, turn: int) -> None:

@@ -17,6 +17,7 @@ from worklist.models import now
 
 GAP = 0.05  # without an object for so long, the receivers have nothing to do,
 PATIENCE = timedelta(seconds=3)  # and for so long at most an object waits for them
+CORES = 2  # that the second look keeps busy at most: it computes, and hardly waits
 TAKE_OVER = 1.0  # seconds until another worker's lock is tried again
 
 
@@ -68,4 +69,5 @@ def carrying_of(parts: Parts) -> Carrying:
     pool = ThreadPoolExecutor(parts.settings.archive.connections, thread_name_prefix="ingest")
     grace = Grace(parts.inbox, parts.archive, parts.database, pool, parts.settings.archive.grace_seconds)
     ingest = Ingest(parts.inbox, parts.archive, parts.database, parts.folders.quarantine, grace, pool)
-    return Carrying(parts.inbox, ingest, Proving(parts.inbox, parts.archive, parts.cache, grace, pool), grace)
+    looking = ThreadPoolExecutor(CORES, thread_name_prefix="prove")
+    return Carrying(parts.inbox, ingest, Proving(parts.inbox, parts.archive, parts.cache, grace, looking), grace)
