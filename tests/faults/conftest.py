@@ -285,6 +285,22 @@ class Receiver:
                 process.terminate()
                 process.wait(20)
 
+    @contextmanager
+    def struck(self, process: subprocess.Popen[str], call: str, fault: str) -> Iterator[Path]:
+        """Strike the calls of this name of each of its threads, counted from now on; gives the trace."""
+        strace, trace = shutil.which("strace"), self.folder.parent / "trace"
+        assert strace, "strace is missing: deploy/apt.sh test"
+        how = ("-f", "-e", f"trace={call}", "-e", f"inject={call}:{fault}", "-o", trace, "-p", process.pid)
+        tracer = subprocess.Popen([strace, *map(str, how)], stderr=subprocess.PIPE, text=True)
+        assert tracer.stderr is not None
+        with tracer.stderr as said:
+            try:
+                assert any("attached" in line for line in said)
+                yield trace
+            finally:
+                tracer.terminate()
+                tracer.wait(20)
+
     def present(self) -> dict[str, set[str]]:
         """The digests of what waits, by UID; one that was not answered may be there twice, the same."""
         inbox = Inbox(self.folder / "inbox")
@@ -328,6 +344,14 @@ class Disk:
     def mount(self) -> None:
         self.folder.mkdir(exist_ok=True)
         tool("mount", "-o", "loop", self.file, self.folder)
+
+    def remount(self, how: str) -> None:
+        """Make it read-only ("ro") or writable ("rw"), as soon as no file is open for writing."""
+        for _ in range(200):
+            with suppress(AssertionError):
+                return tool("mount", "-o", f"remount,{how}", self.folder)
+            time.sleep(0.02)
+        raise AssertionError(f"{self.folder} cannot be remounted {how}")
 
     def cut_the_power(self, *, journal: bool) -> None:
         """From now on nothing reaches the disk. With `journal` the file system's own log still does, as on a disk that

@@ -4,12 +4,6 @@ answer sent: what was acknowledged is there, whole, and the next process goes on
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
 import pytest
 
 CALLS = {
@@ -26,25 +20,8 @@ EACH = [(call, when) for call, numbers in CALLS.items() for when in numbers]
 SHORT = {("rename", 1), ("sendto", 2)}
 
 
-@contextmanager
-def killing(process: subprocess.Popen[str], call: str, when: int, trace: Path) -> Iterator[None]:
-    """Have a thread of the process killed, and all of it, at its own call of this number from now on."""
-    strace = shutil.which("strace")
-    assert strace, "strace is missing: deploy/apt.sh test"
-    fault = ("-f", "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={when}", "-o", trace)
-    tracer = subprocess.Popen([strace, *map(str, fault), "-p", str(process.pid)], stderr=subprocess.PIPE, text=True)
-    assert tracer.stderr is not None
-    with tracer.stderr as said:
-        try:
-            assert any("attached" in line for line in said)
-            yield
-        finally:
-            tracer.terminate()
-            tracer.wait(20)
-
-
 def check(receiver, ledger, outside, call: str, when: int) -> None:
-    with receiver.running() as process, killing(process, call, when, receiver.folder / "trace"):
+    with receiver.running() as process, receiver.struck(process, call, f"signal=KILL:when={when}"):
         with outside.pushing(ledger, receiver.port, associations=1):
             outside.wait(lambda: process.poll() is not None, 30, f"the end at {call} number {when}")
         assert process.returncode == -9
