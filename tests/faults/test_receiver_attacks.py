@@ -2,6 +2,8 @@
 is left of it: no memory, no thread, no descriptor, no file."""
 
 import json
+import os
+import random
 import resource
 import signal
 import socket
@@ -14,6 +16,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
+
+from scp.inbox import Inbox
 
 CT, EXPLICIT = b"1.2.840.10008.5.1.4.1.1.2", b"1.2.840.10008.1.2.1"
 ECHO_SECONDS, MOST_MEMORY = 15, 200e6
@@ -216,20 +220,67 @@ def test_garbage_is_let_go(victim, opening):
     victim.recovers()
 
 
-@pytest.mark.faults
-def test_pdus_by_the_thousand_changed_at_random(victim):
-    import random
+def capture(port: int, file: Path) -> bytes:
+    """Everything that DCMTK's storescu says while it sends a file."""
+    said = bytearray()
 
-    chance = random.Random(11)
-    good = request() + STORE + pdata(1, 2, bytes(200)) + b"\5\0\0\0\0\4\0\0\0\0"
-    for _ in range(1500):
-        changed = bytearray(good)
-        for _ in range(chance.randrange(1, 6)):
-            changed[chance.randrange(len(changed))] = chance.randrange(256)
-        with victim.connect() as connection:
-            connection.sendall(changed[: chance.randrange(1, len(changed) + 1)])
+    def listen(near: socket.socket, far: socket.socket) -> None:
+        answers = threading.Thread(target=forward, args=(far, near, bytearray()))
+        answers.start()
+        forward(near, far, said)
+        answers.join()
+
+    with socket.create_server(("127.0.0.1", 0)) as between:
+        words = ("-aet", "HOSPITAL", "-aec", "OVERREAD", "127.0.0.1", str(between.getsockname()[1]), str(file))
+        with subprocess.Popen(["storescu", *words], env=os.environ | {"TCP_NODELAY": "1"}) as sender:
+            near, _ = between.accept()
+            with near, socket.create_connection(("127.0.0.1", port)) as far:
+                listen(near, far)
+    assert sender.returncode == 0
+    return bytes(said)
+
+
+def forward(source: socket.socket, target: socket.socket, seen: bytearray) -> None:
+    with suppress(OSError):
+        while piece := source.recv(65536):
+            seen += piece
+            target.sendall(piece)
+    with suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
+
+
+def changed(chance: random.Random, good: bytes) -> bytes:
+    """Some bytes of it another, some of it missing or twice; most of the changes are near the start of a PDU."""
+    data = bytearray(good)
+    for _ in range(chance.randrange(1, 6)):
+        at = chance.randrange(min(len(data), 900) if chance.random() < 0.8 else len(data))
+        what = chance.randrange(4)
+        if what == 0:
+            del data[at : at + chance.randrange(1, 40)]
+        elif what == 1:
+            data[at:at] = data[at : at + chance.randrange(1, 40)]
+        else:
+            data[at : at + 1] = bytes([chance.randrange(256)])
+        data = data or bytearray(b"\1")
+    return bytes(data[: chance.randrange(1, len(data) + 1)]) if chance.random() < 0.3 else bytes(data)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(600)
+def test_pdus_by_the_thousand_changed_at_random(victim, make_ledger):
+    """Of a capture and of the shortest conversation; whatever is kept of it is whole."""
+    chance, (file,) = random.Random(11), make_ledger(1, side=16).files
+    captured = capture(victim.port, file)
+    short = request() + STORE + pdata(1, 2, bytes(200)) + b"\5\0\0\0\0\4\0\0\0\0"
+    for good in (captured, short) * 1000:
+        with victim.connect() as connection, suppress(ConnectionError):
+            connection.sendall(changed(chance, good))
     assert victim.memory() < MOST_MEMORY
     victim.recovers()
+    inbox = Inbox(victim.folder / "inbox")
+    kept = [inbox.read(entry) for entry in inbox.waiting(5000)]  # proven as it is read
+    assert kept
+    assert inbox.damaged() == []
 
 
 def test_an_endless_object_holds_no_memory(victim):
