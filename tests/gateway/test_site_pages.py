@@ -17,6 +17,7 @@ from gateway.peer_calls import ADVICE, call
 from gateway.site_removal import STOPPED
 from gateway.sites import Receiver, let_receive
 from scp.callers import Callers, Heard
+from scp.handshake import Unheard
 from scp.sender import Failure, Sender
 from worklist.models import AuditLine, Case, Delivery, Peer, Person, Report, Site, Study
 from worklist.states import DeliveryState
@@ -137,6 +138,19 @@ def test_what_was_heard_and_refused_is_on_the_page_with_what_to_change(web, post
         assert said in shown
     assert "STRANGER" not in shown
     assert "STRANGER" in look("/sites")
+
+
+def test_a_connection_that_ended_before_any_name_is_shown_by_its_address_with_what_to_change(web, look) -> None:
+    """Failed handshakes stood in the log of a receiver alone."""
+    callers = Callers(web.parts.folders.counters, "receiver-1")
+    callers.turned_away("", "", "10.9.9.9", Unheard.EXPIRED)
+    callers.save()
+    note_callers(web.database, web.parts.folders.counters)
+    for page in ("/sites", "/oversight"):
+        shown = look(page)
+        for said in ("10.9.9.9", "No AE title", "its certificate has ended"):
+            assert said in shown
+        assert "it called us" not in shown
 
 
 def test_a_receiver_is_tested_from_its_page(web, post, query_archive) -> None:
