@@ -62,6 +62,7 @@ class Grace:
     seconds: float
     _proofs: dict[str, Proof] = field(default_factory=dict)
     _fresh: deque[Fresh] = field(default_factory=deque)
+    _since: dict[str, float] = field(default_factory=dict)
     _doubted: list[Entry] = field(default_factory=list)
     _last_change: int = -1
     _sure: bool = False
@@ -70,6 +71,7 @@ class Grace:
     def hold(self, entry: Entry, archive_id: str) -> None:
         """The archive said yes and the rows are written: it waits no longer, but is not let go yet."""
         self._fresh.append(Fresh(entry, archive_id))
+        self._since[entry.key] = time.monotonic()
         self.inbox.archived(entry)
 
     def fresh(self, most: int) -> list[Fresh]:
@@ -83,7 +85,7 @@ class Grace:
     def lost(self, entries: Sequence[Entry]) -> None:
         """The archive has not what it said: they wait again, and are stored like new ones."""
         for entry in entries:
-            self._proofs.pop(entry.key, None)
+            self._forget(entry)
             with suppress(FileNotFoundError):  # let go meanwhile, which is after the archive had it
                 self.inbox.put_back(entry)
         if entries:
@@ -106,13 +108,21 @@ class Grace:
             self._doubted, self._sure = self.inbox.held(MANY, ALL), True
         if self._doubted:
             self._ask_for_doubted()
-        ripe = self.inbox.held(BATCH, timedelta(seconds=self.seconds))
+        ripe = [entry for entry in self.inbox.held(BATCH, timedelta(seconds=self.seconds)) if self._has_aged(entry)]
         for entry in self._still_there(ripe):
-            self._proofs.pop(entry.key, None)
+            self._forget(entry)
             self.inbox.done(entry)
         more = bool(self._doubted) or len(ripe) == BATCH
         self._look_at = 0.0 if more else time.monotonic() + LOOK_SECONDS
         return more
+
+    def _has_aged(self, entry: Entry) -> bool:
+        """By the clock that nobody sets: the one that dates files may have jumped since this worker held it."""
+        return time.monotonic() - self._since.get(entry.key, -math.inf) >= self.seconds
+
+    def _forget(self, entry: Entry) -> None:
+        self._proofs.pop(entry.key, None)
+        self._since.pop(entry.key, None)
 
     def _notice_a_loss(self) -> None:
         """An archive whose last change is older than one that we saw was put back to an earlier moment."""

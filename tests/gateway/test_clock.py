@@ -119,6 +119,21 @@ def test_what_was_held_in_the_future_is_asked_for_and_let_go(world, make) -> Non
 
 
 @ONE_ENGINE
+def test_a_clock_that_is_set_forwards_shortens_no_grace(world, make, monkeypatch) -> None:
+    """Everything held was let go at once, within the seconds that the archive may yet lose."""
+    world.ingest.grace.seconds = 3600
+    entry = world.receive(make())
+    world.carry()
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + AHEAD.total_seconds())
+    world.ingest.grace.step()
+    assert [one.key for one in world.inbox.held(9, timedelta(hours=1))] == [entry.key]
+    monkeypatch.setattr(time, "monotonic", lambda before=time.monotonic: before() + 3600)
+    world.ingest.grace.step()
+    assert world.inbox.held(9, timedelta(0)) == []
+
+
+@ONE_ENGINE
 def test_a_pulse_of_the_future_is_no_sign_of_life(web) -> None:
     with web.database.writing() as session:
         session.merge(Pulse(part="worker: settle", at=now() + AHEAD, ok=True, detail=""))
