@@ -109,7 +109,7 @@ def served(
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=die_with_parent)
     try:
-        wait_for(lambda: listens(port), 30)
+        wait_for(lambda: listens(port), 120)
         yield Served(port, database, process, token)
     finally:
         process.send_signal(signal.SIGTERM)
