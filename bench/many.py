@@ -28,7 +28,7 @@ Row = Mapping[str, Any]
 
 
 def fill(database: Database, studies: int) -> None:
-    """Add so many studies, each with two series of two instances. Once for each database."""
+    """Add so many studies, each with a series of two instances. Once for each database."""
     for first in range(0, studies, AT_ONCE):
         with database.writing() as session:
             _add(session, range(first, min(first + AT_ONCE, studies)))
@@ -41,7 +41,7 @@ def _add(session: Session, numbers: range) -> None:
         session.flush()
     first = {table: (session.scalar(select(func.max(table.id))) or 0) + 1 for table in (Study, Series, Instance, Case)}
     _put(session, Study, (_study(number, f"site:{site.id}") for number in numbers), first[Study])
-    _put(session, Series, _series(numbers, first[Study]), first[Series])
+    _put(session, Series, (_series(number, first[Study] + at) for at, number in enumerate(numbers)), first[Series])
     _put(session, Instance, _instances(numbers, first[Study], first[Series]), first[Instance])
     _put(session, Case, (_case(number, site.id) for number in numbers), first[Case])
     links = [{"case_id": first[Case] + at, "study_id": first[Study] + at} for at in range(len(numbers))]
@@ -68,30 +68,26 @@ def _study(number: int, origin: str) -> Row:
         "first_at": ARRIVED,
         "last_at": ARRIVED,
         "settled": True,
-        "version": 4,
-        "asked_version": 4,
-        "checked_version": 4,
+        "version": 2,
+        "asked_version": 2,
+        "checked_version": 2,
     }
 
 
-def _series(numbers: range, first_study: int) -> Iterator[Row]:
-    for at, number in enumerate(numbers):
-        for place in (1, 2):
-            uid = f"{ROOT}.{number}.{place}"
-            row = {"study_id": first_study + at, "series_uid": uid, "modality": "CT", "number": place, "version": 2}
-            yield row
+def _series(number: int, study: int) -> Row:
+    return {"study_id": study, "series_uid": f"{ROOT}.{number}.1", "modality": "CT", "number": 1, "version": 2}
 
 
 def _instances(numbers: range, first_study: int, first_series: int) -> Iterator[Row]:
     for at, number in enumerate(numbers):
-        for place in range(4):
+        for place in (1, 2):
             yield {
                 "study_id": first_study + at,
-                "series_id": first_series + 2 * at + place // 2,
-                "sop_uid": f"{ROOT}.{number}.{place // 2 + 1}.{place % 2 + 1}",
+                "series_id": first_series + at,
+                "sop_uid": f"{ROOT}.{number}.1.{place}",
                 "sop_class_uid": CT,
                 "transfer_syntax": EXPLICIT,
-                "number": place % 2 + 1,
+                "number": place,
                 "size": 525_000,
                 "sha256": f"{number:060}{place:04}",
                 "archive_id": f"{number}-{place}",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from pydicom.datadict import dictionary_has_tag, tag_for_keyword
@@ -41,9 +42,12 @@ _UINT = re.compile(r"\d{1,18}")
 _TAG = re.compile(r"[0-9A-F]{8}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Search:
-    """One search as it was asked for: conditions without any right in them yet. `named`: some name UIDs."""
+    """One search as it was asked for: conditions without any right in them yet. `named`: some name UIDs.
+
+    Conditions cannot be compared, so two searches are equal only if they are one (`remembered_search`).
+    """
 
     level: Level
     conditions: tuple[Condition, ...] = ()
@@ -74,6 +78,12 @@ class _Keys:
             self.unmatched.append(attribute.keyword if attribute else name)
         else:
             self.matched[attribute] = values[0]
+
+
+@lru_cache(maxsize=256)
+def remembered_search(query: tuple[tuple[str, str], ...], level: Level) -> Search:
+    """Read a query string, given as its pairs: the same one, while it is remembered, is the same search."""
+    return parse_search(MultiDict(query), level)
 
 
 def parse_search(query: MultiDict[str, str], level: Level) -> Search:

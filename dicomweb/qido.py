@@ -19,7 +19,7 @@ from dicomweb.accept import MULTIPART, Offer
 from dicomweb.attributes import Level
 from dicomweb.found import look_up
 from dicomweb.json_model import result
-from dicomweb.parameters import Search, parse_search
+from dicomweb.parameters import Search, remembered_search
 from dicomweb.rights import current_root, current_sight, require_case
 from dicomweb.roots import add_route
 from dicomweb.searching import MOST_COUNTED, Hit, Page, Scope, search_rows
@@ -79,7 +79,7 @@ def add_search_routes(blueprint: Blueprint, services: Services) -> None:
 def _answer(services: Services, route: SearchRoute, study_uid: str = "", series_uid: str = "") -> Response:
     """Search what is in sight; nothing found is an empty list (CP-2473), below a case that they may not see a 404."""
     offer = negotiate(*OFFERS)
-    search = parse_search(request.args, route.level)
+    search = remembered_search(tuple(request.args.items(multi=True)), route.level)
     root = current_root(services)
     shape = _Shape(root, route.level, route.known, search.include, search.include_all, bool(offer.part))
     page, results = _results(services, search, Scope(study_uid, series_uid), shape)

@@ -6,7 +6,6 @@ other people's studies. The same study from two origins is one result: that of t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -77,28 +76,41 @@ class Page:
 
 def search_rows(connection: Connection, sight: Sight, search: Search, scope: Scope, way: Way = Way.NAMED) -> Page:
     """Answer one search. `way` changes nothing but the time that it takes."""
-    fitting = _of_path(sight, search.level, bool(scope.study_uid), bool(scope.series_uid), way)
-    fitting = fitting.where(*search.conditions) if search.conditions else fitting
-    asked = {"study_uid": scope.study_uid, "series_uid": scope.series_uid}
-    rows = _page(connection, search, fitting, asked, way) if search.limit else []
+    asked = _statements(sight, search, bool(scope.study_uid), bool(scope.series_uid), way)
+    names = {"study_uid": scope.study_uid, "series_uid": scope.series_uid}
+    rows = connection.execute(asked.page, names).all() if search.limit else []
     hits = tuple(Hit(*row[:-1]) for row in rows)
     if len(hits) < search.limit:
         return Page(hits, 0)
     if rows and way is Way.LISTED:
         return Page(hits, max(0, rows[0][-1] - search.offset - len(hits)))
-    return Page(hits, _count(connection, fitting, search.offset + len(hits), asked))
+    return Page(hits, connection.scalar(asked.rest, names) or 0)
 
 
-def _page(
-    connection: Connection, search: Search, fitting: Fitting, asked: dict[str, str], way: Way
-) -> Sequence[Sequence[Any]]:
-    """The rows of a page, at the end of each how many fit in all, where the database has all of them in hand."""
+@dataclass(frozen=True, slots=True)
+class _Statements:
+    """What is asked of the database: a page, with how many fit in all at the end of each row, and what is after it.
+
+    Where the database has all of them in hand for a page it counts them; else that is 0.
+    """
+
+    page: Fitting
+    rest: Select[int]
+
+
+@lru_cache(maxsize=256)
+def _statements(sight: Sight, search: Search, of_study: bool, of_series: bool, way: Way) -> _Statements:
+    """Build both: that costs as much as asking, and who asks once asks again."""
+    fitting = _of_path(sight, search.level, of_study, of_series, way).where(*search.conditions)
     in_all = func.count().over() if way is Way.LISTED else literal(0)
     page = fitting.add_columns(in_all).order_by(*ORDER[: _ORDERED[search.level]])
-    return connection.execute(page.limit(search.limit).offset(search.offset), asked).all()
+    rest = fitting.with_only_columns(literal(1), maintain_column_froms=True).limit(MOST_COUNTED + 1)
+    return _Statements(
+        page.limit(search.limit).offset(search.offset),
+        select(func.count()).select_from(rest.offset(search.offset + search.limit).subquery()),
+    )
 
 
-@lru_cache(maxsize=512)
 def _of_path(sight: Sight, level: Level, of_study: bool, of_series: bool, way: Way) -> Fitting:
     """Select what is in sight below a path: a result is one row of its level, below the one row of its study."""
     rows = select(*_COLUMNS[level]).select_from(Study)
@@ -110,8 +122,3 @@ def _of_path(sight: Sight, level: Level, of_study: bool, of_series: bool, way: W
     path = [Study.study_uid == bindparam("study_uid")] if of_study else []
     path += [Series.series_uid == bindparam("series_uid")] if of_series else []
     return rows.where(*path, sees_study(sight, listed=way is Way.LISTED))
-
-
-def _count(connection: Connection, fitting: Fitting, offset: int, asked: dict[str, str]) -> int:
-    rest = fitting.with_only_columns(literal(1), maintain_column_froms=True).limit(MOST_COUNTED + 1).offset(offset)
-    return connection.scalar(select(func.count()).select_from(rest.subquery()), asked) or 0
