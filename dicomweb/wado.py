@@ -12,6 +12,7 @@ from typing import Final
 from flask import Blueprint, Response
 
 from dicomweb import wado_uri
+from dicomweb.download import NAME, download
 from dicomweb.metadata import metadata
 from dicomweb.rendering import rendered, rendered_frame, thumbnail
 from dicomweb.retrieving import bulk, files, frames
@@ -50,6 +51,7 @@ RESOURCES: Final = (
     Resource(f"{SERIES}/thumbnail", "series_thumbnail", thumbnail),
     Resource(f"{INSTANCE}/thumbnail", "instance_thumbnail", thumbnail),
     Resource(f"{INSTANCE}/frames/<frames>/thumbnail", "frame_thumbnail", thumbnail),
+    Resource(f"{STUDY}/{NAME}", "download_study", download),
     Resource(wado_uri.RULE, "wado_uri", wado_uri.wado_uri),
 )
 """Tables 10.1-1 and 10.4.1-1 to 10.4.1-4, as far as they are implemented. HEAD answers like GET."""
