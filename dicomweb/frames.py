@@ -32,10 +32,19 @@ def frame_offers(transfer_syntax: str, *, single: bool) -> tuple[Offer, ...]:
 
 
 def file_offers(transfer_syntax: str, *, single: bool) -> tuple[Offer, ...]:
-    """What an instance can be sent as: the file as it is kept, which is never implicit or big endian."""
-    is_default = _is_default(transfer_syntax)
-    offers = (Offer(MULTIPART, DICOM, transfer_syntax, is_default), Offer(DICOM, "", transfer_syntax, is_default))
-    return offers if single else offers[:1]
+    """What an instance can be sent as: the file as it is kept, which is never implicit or big endian; then decoded."""
+    return tuple(_file_offers(transfer_syntax, single))
+
+
+def _file_offers(transfer_syntax: str, single: bool) -> Iterator[Offer]:
+    compression = compression_of(transfer_syntax)
+    syntaxes = [(transfer_syntax, _is_default(transfer_syntax))]
+    if compression is not None and compression.decodable:
+        syntaxes.append((EXPLICIT_LITTLE, not compression.lossy))
+    for syntax, is_default in syntaxes:
+        yield Offer(MULTIPART, DICOM, syntax, is_default)
+        if single:
+            yield Offer(DICOM, "", syntax, is_default)
 
 
 def _is_default(transfer_syntax: str) -> bool:

@@ -21,6 +21,7 @@ from dicomweb.syntaxes import EXPLICIT_LITTLE, NATIVE, OCTETS
 from dicomweb.target import Target, held, negotiate
 from orthanc.bulk import Bulk, Piece
 from orthanc.cached import CachedInstance
+from orthanc.decoded_file import DecodedFile
 
 PIXEL_DATA: Final = "7FE00010"
 DOCUMENT: Final = "00420011"
@@ -47,12 +48,13 @@ def files(services: Services, target: Target) -> Response:
     offers = [negotiate(*file_offers(syntax, single=single)) for syntax in syntaxes]
     if single:
         return _one_file(services, instances[0], offers[0])
-    identity = [f"{one.sop_uid} {one.sha256}" for one in instances]
+    sent_as = dict(zip(syntaxes, (offer.transfer_syntax for offer in offers), strict=True))
+    identity = [f"{one.sop_uid} {one.sha256} {sent_as[wire_syntax(one)]}" for one in instances]
     boundary = boundary_of(*identity)
     return answer(
         etag_of("files", *identity),
         content_type(DICOM, boundary),
-        lambda: _many_files(services, instances, boundary),
+        lambda: _many_files(services, instances, sent_as, boundary),
         length=None,
     )
 
@@ -108,7 +110,15 @@ def _bulk_offers(cached: CachedInstance, path: str, value: Bulk) -> Iterable[Off
 
 def _one_file(services: Services, one: Held, offer: Offer) -> Response:
     cached = services.cache.get(one.sha256, one.archive_id)
-    return send(cached, offer, [((0, cached.part10_length),)], ("file", one.sha256, one.sop_uid))
+    if offer.transfer_syntax == wire_syntax(one):
+        return send(cached, offer, [((0, cached.part10_length),)], ("file", one.sha256, one.sop_uid))
+    file, inside = DecodedFile(cached, services.decoder.native), _named(offer)
+    identity = ("decoded file", one.sha256, one.sop_uid)
+    if not offer.part:
+        return answer(etag_of(*identity, offer), inside, file.pieces, length=file.length)
+    boundary = boundary_of(*identity)
+    body = parts(boundary, [(inside, file.pieces())])
+    return answer(etag_of(*identity, offer), content_type(DICOM, boundary), lambda: body, length=None)
 
 
 def send(
@@ -139,11 +149,17 @@ def planned(offer: Offer, contents: Sequence[Iterable[Piece]], identity: tuple[s
     return Sending(etag_of(*identity, offer), content_type(offer.part, boundary) if offer.part else inside, plan)
 
 
-def _many_files(services: Services, instances: Sequence[Held], boundary: str) -> Iterator[bytes]:
+def _many_files(
+    services: Services, instances: Sequence[Held], sent_as: dict[str, str], boundary: str
+) -> Iterator[bytes]:
     def contents() -> Iterator[tuple[str, Iterable[bytes]]]:
         for one in instances:
-            cached = services.cache.get(one.sha256, one.archive_id)
-            yield f"{DICOM}; transfer-syntax={wire_syntax(one)}", read_plan(cached, [(0, cached.part10_length)])
+            cached, syntax = services.cache.get(one.sha256, one.archive_id), sent_as[wire_syntax(one)]
+            if syntax == wire_syntax(one):
+                file = read_plan(cached, [(0, cached.part10_length)])
+            else:
+                file = DecodedFile(cached, services.decoder.native).pieces()
+            yield f"{DICOM}; transfer-syntax={syntax}", file
 
     return begun(parts(boundary, contents()))
 

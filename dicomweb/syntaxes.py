@@ -24,6 +24,11 @@ class Compression:
     default: bool = False
     lossy: bool = False
 
+    @property
+    def decodable(self) -> bool:
+        """Whether its frames are images that decoders of ours may know; a video is one stream."""
+        return any(kind.startswith("image/") for kind in self.media_types)
+
 
 COMPRESSIONS: Final[dict[str, Compression]] = {
     "1.2.840.10008.1.2.5": Compression(("image/dicom-rle", "image/x-dicom-rle"), default=True),

@@ -32,16 +32,24 @@ def needs_reencoding(part10: Part10) -> bool:
 
 def explicit_little(part10: Part10) -> bytes:
     """Write the file in explicit little endian."""
-    writer = _Writer(part10)
+    return b"".join((meta_in_explicit_little(part10), *explicit_elements(part10, part10.elements)))
+
+
+def explicit_elements(part10: Part10, elements: tuple[Element, ...]) -> list[bytes | memoryview]:
+    """Write some top-level elements of a file in explicit little endian."""
+    return _Writer(part10).dataset(elements)
+
+
+def meta_in_explicit_little(part10: Part10) -> bytes:
+    """Write preamble and file meta, which say explicit little endian."""
     meta = b"".join(
-        _head(element.tag, element.vr, len(value)) + value
+        head_of(element.tag, element.vr, len(value)) + value
         for element in part10.meta
         if element.tag != FILE_META_LENGTH
         for value in [_meta_value(part10, element)]
     )
-    group_length = _head(FILE_META_LENGTH, "UL", 4) + struct.pack("<L", len(meta))
-    head = bytes(part10.data[:132])
-    return b"".join((head, group_length, meta, *writer.dataset(part10.elements)))
+    group_length = head_of(FILE_META_LENGTH, "UL", 4) + struct.pack("<L", len(meta))
+    return b"".join((bytes(part10.data[:132]), group_length, meta))
 
 
 def _meta_value(part10: Part10, element: Element) -> bytes:
@@ -72,10 +80,10 @@ class _Writer:
     def _element(self, element: Element) -> list[bytes | memoryview]:
         if element.items is not None:
             content = [part for item in element.items for part in self._item(item)]
-            return [_head(element.tag, "SQ", sum(map(len, content))), *content]
+            return [head_of(element.tag, "SQ", sum(map(len, content))), *content]
         value = self._value(element)
         padding = [b" " if element.vr in {"UC", "UR", "UT"} else b"\0"] if len(value) % 2 else []
-        return [_head(element.tag, element.vr, len(value) + len(padding)), value, *padding]
+        return [head_of(element.tag, element.vr, len(value) + len(padding)), value, *padding]
 
     def _item(self, elements: tuple[Element, ...]) -> list[bytes | memoryview]:
         content = self.dataset(elements)
@@ -101,7 +109,7 @@ def _swap(value: memoryview, width: int) -> bytes | memoryview:
     return numbers.tobytes() + bytes(value[whole:])
 
 
-def _head(tag: int, vr: str, length: int) -> bytes:
+def head_of(tag: int, vr: str, length: int) -> bytes:
     """Write an element's head; a value too long for its VR's short form goes as UN (PS3.5 6.2.2)."""
     group, number = tag >> 16, tag & 0xFFFF
     if vr not in _LONG_NAMES and length <= 0xFFFF:

@@ -80,7 +80,7 @@ def test_dicomweb_client_retrieves_instance_series_and_study(world):
     assert [one.SOPInstanceUID for one in client.iter_series(study, sent[3].series_uid)] == [sent[3].sop_uid]
 
 
-def test_a_study_of_several_transfer_syntaxes_comes_as_stored_or_not_at_all(world):
+def test_a_study_of_several_transfer_syntaxes_comes_as_stored_or_decoded(world):
     sent = a_large_study(world)
     response = world.get(f"/studies/{sent[0].study_uid}", Accept=AS_STORED)
     assert response.headers["Content-Type"].startswith('multipart/related; type="application/dicom"; boundary=')
@@ -88,8 +88,42 @@ def test_a_study_of_several_transfer_syntaxes_comes_as_stored_or_not_at_all(worl
         assert response.content.count(one.part10) == 1
     assert response.content.index(sent[1].part10) < response.content.index(sent[0].part10)
     explicit_only = world.get(f"/studies/{sent[0].study_uid}", Accept='multipart/related; type="application/dicom"')
-    assert explicit_only.status_code == 406  # the RLE series would have to be decoded
+    assert explicit_only.status_code == 200
+    assert b"1.2.840.10008.1.2.5" not in explicit_only.content
+    assert explicit_only.content.count(sent[1].part10) == 1
     assert world.get(f"/studies/{sent[0].study_uid}", Accept="application/zip").status_code == 406
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["MR_small_RLE.dcm", "MR_small_jp2klossless.dcm", "MR_small_jpeg_ls_lossless.dcm", "SC_rgb_rle_2frame.dcm"],
+)
+def test_a_compressed_file_comes_decoded_to_whoever_takes_no_compression(world, name):
+    sent = world.instance(name, generate_uid())
+    world.study(sent)
+    for accept in ("application/dicom", f"application/dicom; transfer-syntax={EXPLICIT}"):
+        response = world.get(sent.path, Accept=accept)
+        assert response.headers["Content-Type"] == f"application/dicom; transfer-syntax={EXPLICIT}"
+        assert response.headers["Content-Length"] == str(len(response.content))
+    decoded, source = pydicom.dcmread(io.BytesIO(response.content)), sent.dataset
+    assert decoded.file_meta.TransferSyntaxUID == EXPLICIT
+    assert decoded.file_meta.MediaStorageSOPInstanceUID == sent.sop_uid
+    assert (decoded.pixel_array == source.pixel_array).all()
+    changed = {"PixelData", "PhotometricInterpretation", "PlanarConfiguration", "DataSetTrailingPadding"}
+    for element in source:
+        assert element.keyword in changed or decoded[element.tag].value == element.value, element.tag
+    (whole,) = world.client().retrieve_series(sent.study_uid, sent.series_uid, media_types=("application/dicom",))
+    assert whole.pixel_array.shape == source.pixel_array.shape
+
+
+def test_what_is_lossy_is_decoded_on_demand_alone_and_what_cannot_be_is_406(world):
+    sent = world.instance("SC_rgb_jpeg_dcmtk.dcm", generate_uid())
+    broken = world.instance("MR_small_RLE.dcm", generate_uid(), PhotometricInterpretation="CIELAB")
+    world.study(sent)
+    world.study(broken)
+    assert world.get(sent.path, Accept="application/dicom").content == sent.part10
+    assert world.get(broken.path, Accept="application/dicom").status_code == 406
+    assert world.get(broken.path, Accept="application/dicom; transfer-syntax=*").content == broken.part10
 
 
 # --- metadata -----------------------------------------------------------------------------------------------------
@@ -189,10 +223,6 @@ def test_a_pdf_comes_as_ohif_asks_for_it(world):
     assert got == document
 
 
-@pytest.mark.parametrize(
-    ("path", "status"),
-    [("00100010", 404), ("7FE00010/1/7FE00010", 404), ("7fe00010", 400), ("x", 400), ("00100010/", 400)],
-)
 def test_a_range_of_bulk_data_and_of_a_file_comes_alone(world):
     sent = world.instance("CT_small.dcm", generate_uid())
     world.study(sent)
@@ -226,6 +256,10 @@ def test_a_range_that_cannot_be_is_416_and_one_of_another_version_is_the_whole(w
     assert world.get(bulk, Accept="multipart/related", Range="bytes=0-9").status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("00100010", 404), ("7FE00010/1/7FE00010", 404), ("7fe00010", 400), ("x", 400), ("00100010/", 400)],
+)
 def test_an_address_of_nothing_is_told(world, path, status):
     sent = world.instance("CT_small.dcm", generate_uid())
     world.study(sent)
