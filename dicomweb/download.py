@@ -5,12 +5,11 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Final
 
 from flask import Response
 
-from dicomweb.answers import CACHE_CONTROL
+from dicomweb.answers import answer, etag_of
 from dicomweb.holdings import Held
 from dicomweb.multipart import begun
 from dicomweb.services import Services
@@ -25,9 +24,10 @@ NAME: Final = "images.zip"
 
 def download(services: Services, target: Target) -> Response:
     """Send every instance of a study with a DICOMDIR, so that any viewer opens the unpacked folder or a CD of it."""
-    response = Response(begun(_zipped(services, held(services, target))), content_type=ZIP)
+    instances = held(services, target)
+    etag = etag_of("zip", *(f"{one.sop_uid} {one.sha256}" for one in instances))
+    response = answer(etag, ZIP, lambda: begun(_zipped(services, instances)), length=None)
     response.headers["Content-Disposition"] = f'attachment; filename="{NAME}"'
-    response.headers["Cache-Control"] = CACHE_CONTROL
     return response
 
 
@@ -73,7 +73,8 @@ def _file(packed: zipfile.ZipFile, sink: _Sink, name: str, cached: CachedInstanc
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
-    return zipfile.ZipInfo(name, datetime.now(UTC).timetuple()[:6])
+    """Always of the same moment, so that the same images are the same bytes."""
+    return zipfile.ZipInfo(name)
 
 
 def _paths(instances: Sequence[Held]) -> Iterator[tuple[str, str, str]]:
