@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import mmap
-import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import BinaryIO
@@ -12,31 +11,50 @@ from typing import BinaryIO
 from scp.arrival import UPLOAD, Arrival
 from scp.inbox import Inbox
 from scp.part10 import NotDicom, split_part10
-from scp.screen import Identity, screen
+from scp.screen import Identity, Screening
+
+HEAD = 1 << 20  # bytes in which a file says how it is encoded
+PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """A screened object: who it is, how it is encoded, its bytes, and those of the file around it."""
+    """A screened object: who it is, how it is encoded, and where in its file the data set begins.
+
+    The file is read piece by piece each time: nothing here grows with it.
+    """
 
     identity: Identity
     transfer_syntax: str
-    dataset: memoryview
-    part10: memoryview
+    file: BinaryIO
+    dataset_at: int
 
     def sha256(self) -> str:
         """The digest of the dataset, as the archive's rows have it."""
-        return hashlib.sha256(self.dataset).hexdigest()
+        digest = hashlib.sha256()
+        for piece in pieces(self.file, self.dataset_at):
+            digest.update(piece)
+        return digest.hexdigest()
 
 
 def looked_at(file: BinaryIO) -> Looked:
-    """Screen a Part 10 file without reading it into memory. Raises NotDicom, Unacceptable."""
-    if os.fstat(file.fileno()).st_size == 0:
+    """Screen a Part 10 file without having it in memory. Raises NotDicom, Unacceptable."""
+    head = next(pieces(file, 0, HEAD), b"")
+    if not head:
         raise NotDicom("This file is empty.")
-    # The map is never closed by hand: a traceback may still hold views of it. It goes with the last of them.
-    view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    transfer_syntax, dataset = split_part10(view)
-    return Looked(screen(dataset, transfer_syntax), transfer_syntax, dataset, view)
+    transfer_syntax, begun = split_part10(head)
+    dataset_at = len(head) - len(begun)
+    screening = Screening(transfer_syntax)
+    for piece in pieces(file, dataset_at):
+        screening.feed(piece)
+    return Looked(screening.finish(), transfer_syntax, file, dataset_at)
+
+
+def pieces(file: BinaryIO, at: int, size: int = PIECE) -> Iterator[bytes]:
+    """Read a file from a place on; no memory map, whose pages would count as ours."""
+    file.seek(at)
+    while piece := file.read(size):
+        yield piece
 
 
 def put(inbox: Inbox, looked: Looked, origin: str, sender: str = UPLOAD, made_by: str = "") -> None:
@@ -53,4 +71,7 @@ def put(inbox: Inbox, looked: Looked, origin: str, sender: str = UPLOAD, made_by
         received_at=datetime.now(UTC),
         made_by=made_by,
     )
-    inbox.put(arrival, looked.dataset)
+    with inbox.begin() as writing:
+        for piece in pieces(looked.file, looked.dataset_at):
+            writing.write(piece)
+        writing.keep(arrival)
