@@ -1,7 +1,7 @@
 # One menu: `make help`. Everything below can be run again at any time; what is already there is not done twice.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-test run test test-faults check fix docs bench lock
+.PHONY: help setup setup-dev setup-test run test test-faults test-kinds check fix docs bench lock
 
 PY := .venv/bin/python
 DATA ?= var/demo
@@ -36,6 +36,9 @@ test: setup-test ## Install what the tests need and run them (TESTS=tests/scp fo
 
 test-faults: setup-test ## Run the attacks and faults, the long ones too
 	$(PY) -m pytest -m "faults or not faults" -n 0 tests/faults
+
+test-kinds: setup-test ## Open every kind of image and document in OHIF, the rare ones too
+	$(PY) -m pytest -m "kinds or not kinds" -n 0 tests/flows/kinds tests/flows/test_viewer.py
 
 check: setup-dev ## Report what style, types, imports and locks say; change nothing
 	@deploy/check.sh

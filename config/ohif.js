@@ -1,4 +1,5 @@
-// OHIF's configuration, served as /ohif/app-config.js. One data source: ours, on the same origin, with the session's cookie.
+// OHIF's configuration, served as /ohif/app-config.js behind the constant `deployment`, which gateway/viewer_config.py
+// makes out of the section [viewer] of the settings: name, workers, prefetch, saving. One data source: ours, on the same origin, with the session's cookie.
 // Left out on purpose: dicomjson, dicomwebproxy and dangerouslyUseDynamicConfig, which load whatever a URL says.
 //
 // A page that names a case (/ohif/viewer?StudyInstanceUIDs=…&case=7) asks below that case's root and for nothing else
@@ -9,10 +10,44 @@ const dicomWebRoot = (() => {
   return cases.length ? `/dicom-web/cases/${caseId}` : '/dicom-web';
 })();
 
+// The newest study on the left, a prior on the right; OHIF's own @ohif/hpCompare leaves half of the screen empty where
+// each study has one series. Which study is meant follows from the order of StudyInstanceUIDs in the address.
+const besideEachOther = (() => {
+  const selector = index => ({
+    studyMatchingRules: [
+      { attribute: 'studyInstanceUIDsIndex', from: 'options', required: true, constraint: { equals: { value: index } } },
+    ],
+    seriesMatchingRules: [
+      { attribute: 'numImageFrames', weight: 1, constraint: { greaterThan: { value: 0 } } },
+      { attribute: 'isDisplaySetFromUrl', weight: 20, constraint: { equals: true } },
+    ],
+  });
+  const viewport = id => ({
+    viewportOptions: { viewportType: 'stack', toolGroupId: 'default', allowUnmatchedView: true },
+    displaySets: [{ id }],
+  });
+  const layout = { layoutType: 'grid', properties: { rows: 1, columns: 2 } };
+  return {
+    id: '@overread/compare',
+    name: 'Beside the prior',
+    numberOfPriorsReferenced: 1,
+    protocolMatchingRules: [],
+    toolGroupIds: ['default'],
+    displaySetSelectors: { current: selector(0), prior: selector(1) },
+    defaultViewport: viewport('current'),
+    stages: [{ name: 'beside', viewportStructure: layout, viewports: [viewport('current'), viewport('prior')] }],
+  };
+})();
+
 window.config = {
   routerBasename: '/ohif/',
   showStudyList: false,
-  extensions: [],
+  extensions: [
+    {
+      id: 'overread',
+      getHangingProtocolModule: () => [{ name: besideEachOther.id, protocol: besideEachOther }],
+    },
+  ],
   modes: [],
   customizationService: {
     'ohif.tours': { $set: [] }, // no guided tour over the images
@@ -27,12 +62,12 @@ window.config = {
   httpErrorHandler: error => console.warn('Overread answered with an error:', error.status),
   strictZSpacingForVolumeViewport: true,
   groupEnabledModesFirst: true,
-  maxNumberOfWebWorkers: 3,
-  maxNumRequests: { interaction: 100, thumbnail: 5, prefetch: 25 },
-  studyPrefetcher: { enabled: true, displaySetsCount: 2, maxNumPrefetchRequests: 10, order: 'closest' },
+  maxNumberOfWebWorkers: deployment.workers,
+  maxNumRequests: { interaction: 100, thumbnail: 5, prefetch: deployment.prefetch },
+  studyPrefetcher: { enabled: deployment.prefetch > 0, displaySetsCount: 2, maxNumPrefetchRequests: 10, order: 'closest' },
   whiteLabeling: {
     createLogoComponentFn: React =>
-      React.createElement('span', { style: { color: '#fff', fontWeight: 600, letterSpacing: '0.03em' } }, 'Overread'),
+      React.createElement('span', { style: { color: '#fff', fontWeight: 600, letterSpacing: '0.03em' } }, deployment.name),
   },
   defaultDataSourceName: 'overread',
   dataSources: [
@@ -49,7 +84,7 @@ window.config = {
         supportsFuzzyMatching: false,
         supportsWildcard: true,
         supportsReject: false,
-        supportsStow: false,
+        supportsStow: deployment.saving, // what a reader may save where, /dicom-web decides
         dicomUploadEnabled: false,
         imageRendering: 'wadors',
         thumbnailRendering: 'wadors',

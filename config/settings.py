@@ -135,6 +135,15 @@ class Web(_Section):
     idle_hours: float = Field(gt=0)
 
 
+class Viewer(_Section):
+    """OHIF: what stands in its corner, how much it does at once, whether readers save from it."""
+
+    name: str = Field(min_length=1, max_length=40)
+    workers: int = Field(ge=1, le=16)
+    prefetch: int = Field(ge=0, le=100)
+    saving: bool
+
+
 class Settings(BaseSettings):
     """All settings of one installation, checked."""
 
@@ -155,6 +164,7 @@ class Settings(BaseSettings):
     delivery: Delivery
     commitment: Commitment
     web: Web
+    viewer: Viewer
 
     @classmethod
     def settings_customise_sources(

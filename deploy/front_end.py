@@ -23,6 +23,8 @@ from pathlib import Path, PurePosixPath
 ASSETS = Path(__file__).resolve().parent.parent / "build" / "assets"
 STAMP = "installed"
 OHIF_ROOT = "/ohif/"
+BROTLI = Path(__file__).parent / "brotli.js"
+NDARRAY = (Path(__file__).parent / "ndarray.js").read_text(encoding="utf-8")
 COMPRESSED = frozenset({".js", ".css", ".html", ".json", ".svg", ".wasm", ".txt"})
 
 
@@ -32,12 +34,16 @@ class CannotInstall(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """Every match of `pattern` in the files named by `files` becomes `to`; there must be exactly `count` of them."""
+    """Every match of `pattern` in the files named by `files` becomes `to`, word for word where `plain`.
+
+    There must be exactly `count` of them.
+    """
 
     files: str
     pattern: str
     to: str
     count: int
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,11 @@ OHIF = Package(
         Replacement("ohif/manifest.json", r'"src": "/', f'"src": "{OHIF_ROOT}', 9),
         Replacement("ohif/*.js", r'__webpack_require__\.p = "/"', f'__webpack_require__.p = "{OHIF_ROOT}"', 8),
         Replacement("ohif/*.css", r"url\(/", f"url({OHIF_ROOT}", 5),
+        # views of ndarray without `new Function`, which the Content Security Policy refuses: segmentations need them
+        Replacement(
+            "ohif/*.bundle.*.js", r"(?s)function compileConstructor\(dtype, dimension\) \{.*?(?=function arrayDType\()",
+            NDARRAY, 3, plain=True,
+        ),
         Replacement("ohif/app.bundle.*.js", r"'/dicom-microscopy-viewer/", f"'{OHIF_ROOT}dicom-microscopy-viewer/", 1),
     ),
 )  # fmt: skip
@@ -163,7 +174,7 @@ def replace(package: Package, change: Replacement, assets: Path) -> None:
     count = 0
     for file in sorted(assets.glob(change.files)):
         text = file.read_text(encoding="utf-8")
-        new, matches = re.subn(change.pattern, change.to, text)
+        new, matches = re.subn(change.pattern, (lambda _: change.to) if change.plain else change.to, text)
         count += matches
         if matches:
             file.write_text(new, encoding="utf-8")
@@ -175,18 +186,33 @@ def replace(package: Package, change: Replacement, assets: Path) -> None:
 
 
 def compress(assets: Path) -> None:
-    """Put a .gz beside every file that gets smaller, for browsers that take it (all do)."""
-    for file in sorted(assets.rglob("*")):
-        if file.suffix in COMPRESSED:
-            raw = file.read_bytes()
-            small = gzip.compress(raw, 9, mtime=0)
-            if len(small) < 0.95 * len(raw):
-                file.with_name(file.name + ".gz").write_bytes(small)
+    """Put a .gz and a .br beside every file that gets smaller, for browsers that take them (all do).
+
+    Brotli is that of Node.js, which comes with npm. Raises CannotInstall.
+    """
+    smaller = [file for file in sorted(assets.rglob("*")) if file.suffix in COMPRESSED and _gzipped(file)]
+    listed = "\n".join(map(str, smaller))
+    try:
+        subprocess.run(["node", BROTLI], input=listed, text=True, check=True, capture_output=True, timeout=600)  # noqa: S607
+    except FileNotFoundError as error:
+        raise CannotInstall("node is missing: run `make setup`, which installs it with npm.") from error
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        raise CannotInstall("The viewer's files could not be compressed by node: try again.") from error
+
+
+def _gzipped(file: Path) -> bool:
+    raw = file.read_bytes()
+    small = gzip.compress(raw, 9, mtime=0)
+    if len(small) >= 0.95 * len(raw):
+        return False
+    file.with_name(file.name + ".gz").write_bytes(small)
+    return True
 
 
 def recipe() -> str:
-    """Name everything that decides what is in build/assets: this file."""
-    return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    """Name everything that decides what is in build/assets: this file and the scripts beside it."""
+    scripts = NDARRAY.encode() + BROTLI.read_bytes()
+    return hashlib.sha256(Path(__file__).read_bytes() + scripts).hexdigest()
 
 
 def install(assets: Path = ASSETS, packages: tuple[Package, ...] = PACKAGES, fetch: Fetch = npm_pack) -> bool:

@@ -97,7 +97,7 @@ def assemble(parts: Parts) -> flask.Flask:
     app.register_blueprint(metrics.create_blueprint(health, parts.folders.counters))
     app.register_blueprint(openapi.create_blueprint())
     app.after_request(_add_headers)
-    assets.mount(app, settings.assets)
+    assets.mount(app, settings.assets, settings.viewer)
     return app
 
 

@@ -17,7 +17,8 @@ from wsgiref.headers import Headers
 from whitenoise import WhiteNoise
 from whitenoise.responders import Redirect
 
-import config
+from config.settings import Viewer
+from gateway.viewer_config import ConfigFile, viewer_config
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 VIEWER = "/ohif/"
 STATIC = "/static/"
 PORTAL_FILES = Path(__file__).parent / "portal" / "static"
-VIEWER_CONFIGURATION = Path(config.__file__).parent / "ohif.js"
+CONFIGURATION = f"{VIEWER}app-config.js"
 
 # A name with the digest of its content in it never changes its content.
 IMMUTABLE = re.compile(r"[./][0-9a-f]{16}\.(js|wasm|woff2)$")
@@ -63,10 +64,10 @@ class AssetsMissing(Exception):
     """The front end is not installed; the message says how to."""
 
 
-def mount(app: Flask, assets: Path) -> None:
+def mount(app: Flask, assets: Path, viewer: Viewer) -> None:
     """Let `app` serve the front end that `make setup` put into `assets`. Raises AssetsMissing if it is not there."""
     require(assets)
-    app.wsgi_app = FrontEnd(app.wsgi_app, assets)  # type: ignore[method-assign]
+    app.wsgi_app = FrontEnd(app.wsgi_app, assets, viewer)  # type: ignore[method-assign]
 
 
 def require(assets: Path) -> None:
@@ -86,7 +87,7 @@ def content_security_policy(index: str) -> str:
 class FrontEnd:
     """A WSGI application that answers for /ohif/ and for the files of /static/ and leaves the rest to another."""
 
-    def __init__(self, application: WSGIApplication, assets: Path) -> None:
+    def __init__(self, application: WSGIApplication, assets: Path, viewer: Viewer) -> None:
         self._application = application
         index = assets / "ohif" / "index.html"
         self._policy = content_security_policy(index.read_text(encoding="utf-8"))
@@ -100,12 +101,15 @@ class FrontEnd:
         for folder, prefix in ((assets / "ohif", VIEWER), (assets / "web", STATIC), (PORTAL_FILES, STATIC)):
             if folder.is_dir():
                 self._files.add_files(str(folder), prefix=prefix)
-        self._files.add_file_to_dictionary(f"{VIEWER}app-config.js", str(VIEWER_CONFIGURATION))
+        own = [*SAFE.items(), *ISOLATED.items(), ("Content-Security-Policy", self._policy)]
+        self._configuration = ConfigFile(viewer_config(viewer), own)
         self._files.files[VIEWER.rstrip("/")] = Redirect(VIEWER)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         path = environ.get("PATH_INFO", "")
+        if path == CONFIGURATION:
+            return self._configuration(environ, start_response)
         file = self._files.files.get(_index_if_page(path))
         if file is not None:
             answer: Iterable[bytes] = self._files.serve(file, environ, start_response)

@@ -17,12 +17,13 @@ from gateway.portal.elsewhere import elsewhere
 from gateway.portal.fates import fate_of
 from gateway.portal.identities import doubt_of
 from gateway.portal.notices import kept_aside, late_images
+from gateway.portal.priors import newest_prior
 from gateway.portal.reading import answers_of
 from gateway.portal.remarks import remarks_for_patient, remarks_in_words
 from gateway.portal.reports import moving, report_views, standing
 from gateway.portal.rights import READERS, asking
 from gateway.portal.services import PortalServices
-from gateway.portal.studies import viewer_link
+from gateway.portal.studies import fusion_link, viewer_link
 from gateway.portal.timeline import timeline
 from sr_reports.errors import Unreportable
 from sr_reports.sections import Section, SectionName
@@ -137,7 +138,8 @@ def _about(session: Session, case: Case, who: Viewer) -> dict[str, object]:
     return {
         "case": case,
         "line": line,
-        "viewer_link": viewer_link(case.id, line.studies),
+        "viewer_link": viewer_link(case.id, line.studies, newest_prior(session, who, case)),
+        "fusion_link": fusion_link(case.id, line.studies),
         "documents": documents_of(session, who, case),
         "doubt": doubt_of(case),
         "remarks": remarks,

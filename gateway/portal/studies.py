@@ -14,6 +14,8 @@ from sr_reports.wording import MODALITIES
 from worklist.models import Case, Instance, Series, Study
 
 VIEWER = "/ohif/viewer"
+COMPARE = "@overread/compare"  # the hanging protocol of config/ohif.js
+FUSION = "/ohif/tmtv"  # OHIF's mode for PET: CT, PET, both over each other, projection
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,8 @@ def count_images(session: Session, cases: Iterable[Case]) -> Counts:
 
 def study_views(case: Case, counts: Counts) -> tuple[StudyView, ...]:
     """The studies of a case, the newest first."""
-    return tuple(_study_view(study, counts) for study in reversed(case.studies))
+    newest_first = sorted(case.studies, key=lambda study: (study.study_date, study.id), reverse=True)
+    return tuple(_study_view(study, counts) for study in newest_first)
 
 
 def _study_view(study: Study, counts: Counts) -> StudyView:
@@ -125,7 +128,21 @@ def patient_view(case: Case) -> PatientView:
     return PatientView(person_name(study.patient_name), age(study), sex(study.sex), born, number)
 
 
-def viewer_link(case_id: int, studies: Sequence[StudyView]) -> str:
-    """Where OHIF opens all studies of a case, and nothing but what belongs to it; "" when there is nothing to open."""
-    uids = [("StudyInstanceUIDs", study.study_uid) for study in studies if study.images]
-    return f"{VIEWER}?{urlencode([*uids, ('case', case_id)])}" if uids else ""
+def viewer_link(case_id: int, studies: Sequence[StudyView], prior_uid: str = "") -> str:
+    """Where OHIF opens all studies of a case, and nothing but what belongs to it; "" when there is nothing to open.
+
+    The newest study stands first; with another one, be it a prior (docs/adr/0015), two are shown beside each other.
+    """
+    uids = [study.study_uid for study in studies if study.images]
+    if len(uids) == 1 and prior_uid:
+        uids.append(prior_uid)
+    compared = [("hangingprotocolId", COMPARE)] if len(uids) > 1 else []
+    named = [("StudyInstanceUIDs", uid) for uid in uids]
+    return f"{VIEWER}?{urlencode([*named, *compared, ('case', case_id)])}" if uids else ""
+
+
+def fusion_link(case_id: int, studies: Sequence[StudyView]) -> str:
+    """Where OHIF lays PET over CT, for the newest study that has both; "" where none has."""
+    both = (study for study in studies if {"PT", "CT"} <= set(study.modalities))
+    found = next(both, None)
+    return f"{FUSION}?{urlencode([('StudyInstanceUIDs', found.study_uid), ('case', case_id)])}" if found else ""

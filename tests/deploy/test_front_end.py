@@ -5,6 +5,8 @@ import gzip
 import hashlib
 import importlib.util
 import io
+import json
+import subprocess
 import sys
 import tarfile
 from collections.abc import Callable, Iterator
@@ -12,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
 SCRIPT = Path(__file__).parents[2] / "deploy" / "front_end.py"
@@ -138,6 +141,50 @@ def test_text_lies_compressed_beside_itself_always_with_the_same_bytes(
     compressed = (viewer / "app.js.gz").read_bytes()
     assert gzip.decompress(compressed) == script
     assert compressed == gzip.compress(script, 9, mtime=0)
+    assert {file.name for file in viewer.glob("*.br")} == {"app.js.br"}
+    unpacked = node(f'process.stdout.write(zlib.brotliDecompressSync(fs.readFileSync("{viewer}/app.js.br")))')
+    assert unpacked == script
+
+
+def node(script: str) -> bytes:
+    """What Node.js writes."""
+    head = 'const fs = require("fs"), zlib = require("zlib");\n'
+    return subprocess.run(["node", "-e", head + script], check=True, capture_output=True, timeout=60).stdout
+
+
+# A view of a 4 x 5 x 6 array, as ndarray's interface makes it and as NumPy does.
+VIEWS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "whole": lambda whole: whole,
+    "whole.hi(2, 3)": lambda whole: whole[:2, :3],
+    "whole.lo(1, 2, 3)": lambda whole: whole[1:, 2:, 3:],
+    "whole.lo(1).hi(2, 2, 2)": lambda whole: whole[1:3, :2, :2],
+    "whole.step(2, 1, -1)": lambda whole: whole[::2, :, ::-1],
+    "whole.step(-1, -2)": lambda whole: whole[::-1, ::-2],
+    "whole.transpose(2, 0, 1)": lambda whole: whole.transpose(2, 0, 1),
+    "whole.pick(1)": lambda whole: whole[1],
+    "whole.pick(null, 2)": lambda whole: whole[:, 2],
+    "whole.pick(3, null, 5)": lambda whole: whole[3, :, 5],
+    "whole.pick(1, 2, 3)": lambda whole: whole[1, 2, 3],
+    "whole.pick(1).step(1, -1).transpose(1, 0)": lambda whole: whole[1][:, ::-1].T,
+}
+READ = """
+const at = (view, ...to) => to.length === view.dimension ? view.get(...to)
+  : Array.from({ length: view.shape[to.length] }, (_, next) => at(view, ...to, next));
+const whole = compileConstructor("uint8", 3)(Uint8Array.from({ length: 120 }, (_, i) => i), [4, 5, 6], [30, 6, 1], 0);
+"""
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_our_ndarray_sees_what_numpy_sees(front_end: ModuleType, view: str) -> None:
+    """OHIF's segmentations rest on it."""
+    seen = json.loads(node(f"{front_end.NDARRAY}{READ}process.stdout.write(JSON.stringify(at({view})));"))
+    assert seen == VIEWS[view](np.arange(120).reshape(4, 5, 6)).tolist()
+
+
+def test_our_ndarray_writes_where_it_reads(front_end: ModuleType) -> None:
+    written = "const row = whole.pick(1, 2).step(-1); row.set(0, 200);"
+    read = "process.stdout.write(JSON.stringify([whole.get(1, 2, 5), row.get(0), row.size]))"
+    assert json.loads(node(f"{front_end.NDARRAY}{READ}{written}{read}")) == [200, 200, 6]
 
 
 def test_a_missing_npm_is_one_clear_sentence(

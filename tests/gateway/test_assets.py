@@ -15,8 +15,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import Page, Playwright
 
-from gateway.assets import INLINE_SCRIPT, VIEWER_CONFIGURATION, WORKER, AssetsMissing, content_security_policy, mount
+from config.settings import Viewer
+from gateway.assets import INLINE_SCRIPT, WORKER, AssetsMissing, content_security_policy, mount
+from gateway.viewer_config import viewer_config
 
+SETTINGS = Viewer(name="Overread", workers=3, prefetch=25, saving=True)
 ASSETS = Path(__file__).parents[2] / "build" / "assets"
 VIEWER = ASSETS / "ohif"
 CHROMIUM = [
@@ -40,7 +43,7 @@ def application() -> Flask:
     app.add_url_rule("/dicom-web/studies", view_func=lambda: [], endpoint="studies")
     app.add_url_rule("/dicom-web/studies/<uid>/series", view_func=lambda uid: [], endpoint="series")
     app.add_url_rule("/", view_func=lambda: "ours", endpoint="home")
-    mount(app, ASSETS)
+    mount(app, ASSETS, SETTINGS)
     return app
 
 
@@ -73,7 +76,7 @@ def page(playwright: Playwright) -> Iterator[Page]:
 
 def test_a_missing_front_end_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(AssetsMissing, match="run 'make setup'"):
-        mount(Flask(__name__), tmp_path)
+        mount(Flask(__name__), tmp_path, SETTINGS)
 
 
 def test_a_hashed_file_is_kept_for_good_and_a_page_is_asked_for_again(client: FlaskClient) -> None:
@@ -96,12 +99,32 @@ def test_a_hashed_file_is_kept_for_good_and_a_page_is_asked_for_again(client: Fl
 
 def test_compressed_bytes_go_to_those_who_take_them(client: FlaskClient) -> None:
     (bundle,) = HASHED
-    with client.get(f"/ohif/{bundle}", headers={"Accept-Encoding": "gzip, br"}) as compressed:
+    with client.get(f"/ohif/{bundle}", headers={"Accept-Encoding": "gzip"}) as compressed:
         assert compressed.headers["Content-Encoding"] == "gzip"
         assert "Accept-Encoding" in compressed.headers["Vary"]
         assert gzip.decompress(compressed.data) == (VIEWER / bundle).read_bytes()
+    with client.get(f"/ohif/{bundle}", headers={"Accept-Encoding": "gzip, deflate, br, zstd"}) as smaller:
+        assert smaller.headers["Content-Encoding"] == "br"
+        assert smaller.data == (VIEWER / f"{bundle}.br").read_bytes()
+        assert len(smaller.data) < 0.85 * len(compressed.data)
     with client.get(f"/ohif/{bundle}") as plain:
         assert "Content-Encoding" not in plain.headers
+
+
+def test_the_configuration_says_what_the_settings_say_and_is_sent_again_only_when_it_changed(
+    client: FlaskClient,
+) -> None:
+    first = client.get("/ohif/app-config.js")
+    assert first.mimetype == "text/javascript"
+    assert first.text.startswith(
+        'const deployment = {"name": "Overread", "workers": 3, "prefetch": 25, "saving": true};\n'
+    )
+    again = client.get("/ohif/app-config.js", headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+    assert client.head("/ohif/app-config.js").headers["Content-Length"] == str(len(first.data))
+    assert client.post("/ohif/app-config.js").status_code == 405
+    others = viewer_config(Viewer(name='City "Reads" </script>', workers=1, prefetch=0, saving=False)).decode()
+    assert r'const deployment = {"name": "City \"Reads\" \u003c/script>", "workers": 1' in others
 
 
 @pytest.mark.parametrize("path", ["/ohif/", "/ohif/viewer", "/ohif/segmentation", "/ohif/viewer/overread"])
@@ -223,7 +246,7 @@ def test_the_viewer_asks_below_the_case_of_its_page_and_writes_nothing_but_a_num
     page.route(
         "**/*", lambda route: route.fulfill(content_type="text/html", body="<title>only the configuration</title>")
     )
-    configuration = VIEWER_CONFIGURATION.read_text(encoding="utf-8")
+    configuration = viewer_config(SETTINGS).decode()
     for query, root in ROOTS_OF_PAGES.items():
         page.goto(f"{address}/ohif/viewer?StudyInstanceUIDs=1.2.3&{query}")
         page.add_script_tag(content=configuration)
