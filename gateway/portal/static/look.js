@@ -117,6 +117,7 @@ async function start(look) {
   part("play").addEventListener("click", () => play(!showing.playing));
   part("window").addEventListener("change", begin);
   await choose(found[0], part("series").firstChild);
+  if (window.matchMedia("(max-width: 48rem)").matches) part("show").scrollIntoView({ block: "nearest" });
 }
 
 start(document.getElementById("look"));
