@@ -25,6 +25,7 @@ from pydicom.uid import (
 
 pytestmark = [pytest.mark.flow, pytest.mark.peers, pytest.mark.xdist_group("flows")]
 
+PATIENCE = 60_000  # milliseconds
 SHARED = Path("/work/shared/data")
 
 
@@ -56,8 +57,10 @@ def test_segmentations_and_structures_lie_over_the_images_and_nothing_is_asked_e
 
 def test_a_prior_of_the_same_site_stands_beside_the_study(scene, tab, kinds) -> None:
     newer = scene.images()
-    same = {keyword: newer[0][keyword].value for keyword in ("PatientName", "PatientID")}
-    prior = scene.send(scene.images(StudyDate="20250102", **same))
+    older = scene.images()
+    for image in older:
+        image.PatientName, image.PatientID, image.StudyDate = newer[0].PatientName, newer[0].PatientID, "20250102"
+    prior = scene.send(older)
     case = scene.send(newer)
     kinds.watch(tab, scene.installation.url)
     tab.page.goto(f"{scene.installation.url}/cases/{case['id']}")
@@ -89,7 +92,8 @@ def test_a_measurement_is_drawn_saved_and_found_again_after_a_reload(scene, desk
         scene.pictures(tab, 1)
         page.locator("[data-cy=study-browser-thumbnail-no-image]").first.dblclick()
         scene.chromium.keep(page, "ohif-sr")
-        page.get_by_role("button", name="LOAD").click()
+        yes = page.locator("[data-cy^=prompt-hydrate][data-cy$=yes-btn]")
+        page.get_by_text("LOAD", exact=True).or_(yes).first.click(timeout=PATIENCE)
         page.locator("[data-cy=trackedMeasurements-btn]").click()
         expect(page.locator("[data-cy=measurement-table-row-0], [data-cy=data-row]").first).to_be_visible()
         scene.chromium.keep(page, "ohif-measured")
