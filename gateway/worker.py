@@ -22,6 +22,7 @@ from gateway.parts import Parts, build_parts
 from gateway.publishing import Publishing
 from gateway.quarantine import Quarantine
 from gateway.readiness import mark_ready
+from gateway.readying import Readying
 from gateway.sites import write_peer_book
 from gateway.supervisor import NICENESS, step_back
 from gateway.troubles import note_refusals, unusable_entries
@@ -80,6 +81,7 @@ def _loops(parts: Parts) -> Sequence[Loop]:
     completeness = Completeness(database, parts.cache)
     expecting = Expecting(database, parts.sender, parts.settings.studies.quiet_seconds)
     carrying = carrying_of(parts)
+    readying = Readying(database, parts.cache, parts.settings.cache.max_bytes)
     committing = Committing(parts.inbox, parts.archive, database, parts.sender, parts.settings)
 
     def studies_on_their_way() -> float:
@@ -100,6 +102,7 @@ def _loops(parts: Parts) -> Sequence[Loop]:
             Loop(f"deliver {number}", delivering.step, 0.2, soonest=deliveries.soonest)
             for number in range(2, AT_ONCE + 1)
         ),
+        Loop("ready", readying.step, 5.0, frozenset(), at_once),
         Loop("commit", committing.step, 0.3, frozenset({"rows", "asked", "reported"}), committing.soonest),
         Loop("clock", Clock(database, delivery.longest_pause).step, 2.0, soonest=at_once),
         Loop("peers", lambda: write_peer_book(database, parts.folders.peers, own_title, own_host), 0.5),

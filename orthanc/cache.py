@@ -96,6 +96,11 @@ class ReadCache:
             self._used(instance)
         return instance
 
+    def keep(self, one: Archived) -> None:
+        """Have an instance here as if it was just used; the errors are those of `get`."""
+        if not self._shelf.used(self._shelf.path(INSTANCES, one.sha256)):
+            self.get(one.sha256, one.archive_id)
+
     def warm(self, instances: Iterable[Archived]) -> list[CachedInstance]:
         """Have all of these here, several fetched at a time; the errors are those of `get`."""
         wanted = list(instances)

@@ -7,7 +7,6 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -76,11 +75,14 @@ class Shelf:
         """Remove a file; whoever holds it open goes on reading."""
         self.path(kind, name).unlink(missing_ok=True)
 
-    def used(self, file: Path) -> None:
-        """Note that a file was used just now, if that was not noted lately."""
-        with suppress(FileNotFoundError):
+    def used(self, file: Path) -> bool:
+        """Note that a file was used just now, if that was not noted lately; whether it is there."""
+        try:
             if file.stat().st_mtime < time.time() - TOUCH_SECONDS:
                 os.utime(file)
+        except FileNotFoundError:
+            return False
+        return True
 
     def _seal(self, fresh: Path, subject: Subject, pieces: Iterable[Buffer], note: bytes) -> int:
         room = self._rooms.pop() if self._rooms else Room()
