@@ -80,7 +80,7 @@ class Shelf:
         try:
             if file.stat().st_mtime < time.time() - TOUCH_SECONDS:
                 os.utime(file)
-        except FileNotFoundError:
+        except OSError:
             return False
         return True
 
