@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -37,7 +38,7 @@ RUN_SECONDS = 2.0  # then the caller gets its turn, and with it the pulse
 AHEAD = 48  # objects that are read, and as many that are stored, while one waits or rows are written
 AHEAD_BYTES = 32 << 20
 READERS = 2
-Outcome = Archived | Rejected | Skipped | ArchiveUnavailable
+Outcome = Archived | Rejected | Skipped
 T = TypeVar("T")
 
 
@@ -51,25 +52,29 @@ class Ingest:
     quarantine: Path
     grace: Grace
     pool: ThreadPoolExecutor
+    _away: ArchiveUnavailable | None = field(init=False, default=None)
     _readers: ThreadPoolExecutor = field(init=False, default_factory=lambda: ThreadPoolExecutor(READERS, "read"))
 
     def step(self) -> bool:
         """Carry what waits, for a while; True if there may be more at once. Raises ArchiveUnavailable: try later."""
         identities, carried = Identities(), False
+        self._away = None
         reading = Ahead(self._readers, self._take, _entry_size, AHEAD, AHEAD_BYTES)
         storing = Ahead(self.pool, self._store, _size, AHEAD, AHEAD_BYTES)
         taken = reading.of(self._waiting(identities))
         with closing(taken), closing(storing.of(self._judged(identities, taken))) as outcomes:
-            for some in _groups(outcomes):
+            while some := list(islice(outcomes, ROWS)):
                 self._write_down(some)
                 carried = True
+        if self._away is not None:
+            raise self._away
         return carried
 
     def _waiting(self, identities: Identities) -> Iterator[Entry]:
         """The oldest entries, looked up in the database before they are handed out."""
         seen: set[str] = set()
         end = time.monotonic() + RUN_SECONDS
-        while time.monotonic() < end:
+        while time.monotonic() < end and self._away is None:
             oldest = self.inbox.waiting(2 * BATCH)  # some of them are under way
             fresh = [entry for entry in oldest if entry.key not in seen][:BATCH]
             if not fresh:
@@ -111,6 +116,8 @@ class Ingest:
             return judged
         taken, verdict = judged
         entry = taken.facts.entry
+        if self._away is not None:  # nobody waits for an archive that hangs, behind somebody who did
+            return Skipped(entry)
         try:
             return Archived(taken.facts, self._place_of(taken, verdict), verdict.replaces)
         except Damaged as error:
@@ -118,7 +125,8 @@ class Ingest:
         except ArchiveRefused as error:
             return Rejected(entry, f"The archive refused the object: {error}")
         except ArchiveUnavailable as error:
-            return error
+            self._away = error
+            return Skipped(entry)
 
     def _place_of(self, taken: Taken, verdict: Verdict) -> str:
         """Where the archive has it. A row is not believed: what the archive lost is stored again."""
@@ -132,32 +140,18 @@ class Ingest:
         return self.archive.entrust(Body(stored.size, stored.pieces), lambda: stored.md5)
 
     def _write_down(self, outcomes: Sequence[Outcome]) -> None:
-        """Rows first, then the entries leave: held, or kept aside. Raises ArchiveUnavailable if one could not go."""
+        """Rows first, then the entries leave: held, or kept aside."""
         recorded, rejected = write_rows(self.database, _only(Archived, outcomes), _only(Rejected, outcomes))
         for aside in rejected:
             self.inbox.set_aside(aside.entry, self.quarantine)
         for one in recorded:
             self._hold(one)
-        for unavailable in _only(ArchiveUnavailable, outcomes):
-            raise unavailable
 
     def _hold(self, one: Archived) -> None:
         if one.facts.self_test:
             self.inbox.done(one.facts.entry)
         else:
             self.grace.hold(one.facts.entry, one.archive_id)
-
-
-def _groups(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:
-    """So many at a time; none is waited for behind one that the archive did not answer."""
-    some: list[Outcome] = []
-    for one in outcomes:
-        some.append(one)
-        if len(some) == ROWS or isinstance(one, ArchiveUnavailable):
-            yield some
-            some = []
-    if some:
-        yield some
 
 
 def _entry_size(entry: Entry) -> int:

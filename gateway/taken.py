@@ -56,6 +56,6 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """One entry that our own disk does not give just now; it is tried again later."""
+    """One entry that our own disk or the archive does not take just now; it is tried again later."""
 
     entry: Entry

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import orjson
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout, connection_from_url, make_headers
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ProtocolError
 
 from orthanc.errors import (
     ArchiveConflict,
@@ -117,18 +117,13 @@ class Wire:
     ) -> BaseHTTPResponse:
         """Send one request with `more` headers; return the response, its body not read yet, if it is a success."""
         timeout = min(self._timeout, patience or self._timeout)
-        own = {} if body is None else {"Content-Type": "application/dicom", "Content-Length": str(body.size)}
         try:
-            response = self._pool.urlopen(
-                method,
-                self._path + path,
-                body=None if body is None else body.pieces(),
-                headers=self._headers | own | dict(more),
-                redirect=False,
-                preload_content=False,
-                timeout=Timeout(connect=min(CONNECT_SECONDS, timeout), read=timeout),
-                pool_timeout=math.ceil(timeout),
-            )
+            try:
+                response = self._send(method, path, body, more, timeout)
+            except ProtocolError:
+                # Orthanc lets go of a kept connection after half a second: perhaps just when we used it again. Whatever
+                # we ask for may be done twice.
+                response = self._send(method, path, body, more, timeout)
             if response.status == 200:
                 return response
             said = response.read(4096)
@@ -137,6 +132,21 @@ class Wire:
         except (HTTPError, OSError) as error:
             raise ArchiveSilent(f"The archive does not answer ({type(error).__name__}).") from error
         raise _as_error(response.status, said)
+
+    def _send(
+        self, method: str, path: str, body: Body | None, more: Mapping[str, str], timeout: float
+    ) -> BaseHTTPResponse:
+        own = {} if body is None else {"Content-Type": "application/dicom", "Content-Length": str(body.size)}
+        return self._pool.urlopen(
+            method,
+            self._path + path,
+            body=None if body is None else body.pieces(),
+            headers=self._headers | own | dict(more),
+            redirect=False,
+            preload_content=False,
+            timeout=Timeout(connect=min(CONNECT_SECONDS, timeout), read=timeout),
+            pool_timeout=math.ceil(timeout),
+        )
 
 
 def _pieces(response: BaseHTTPResponse) -> Iterator[bytes]:

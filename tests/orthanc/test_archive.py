@@ -246,3 +246,24 @@ def test_a_file_cut_off_on_its_way_is_an_error_and_not_a_shorter_file():
         list(archive.stream(ABSENT))
     thread.join()
     archive.close()
+
+
+def test_a_kept_connection_that_the_archive_lets_go_just_now_costs_nothing(free_port):
+    """A busy machine stored nothing any more: of eight kept connections one was always gone when it was used again."""
+    port = free_port()
+    said = b'HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{"Version":"1"}'
+
+    def serve(listener):
+        for number in range(2):
+            with listener.accept()[0] as connection:
+                for answer in (said, b"")[: 2 - number]:
+                    connection.recv(65536)
+                    connection.sendall(answer)  # nothing: hung up behind the question
+
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        archive = Archive(f"http://127.0.0.1:{port}", "overread", "", connections=1, timeout=20)
+        assert [archive.version(), archive.version()] == ["1", "1"]
+        archive.close()
+        thread.join(20)
