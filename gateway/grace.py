@@ -21,11 +21,13 @@ from config.keys import KeyMissing, KeysUnusable
 from gateway.identity import Identities
 from gateway.proof import holds
 from orthanc.archive import Archive
+from orthanc.errors import ArchiveUnavailable
 from scp.inbox import Damaged, Entry, Inbox
 
 log = structlog.get_logger()
 BATCH = 256
 LOOK_SECONDS = 1.0
+AGAIN_SECONDS = 300.0  # until an entry is asked for again of which the archive could say nothing
 ALL = timedelta(0)
 MANY = 1_000_000
 
@@ -63,6 +65,7 @@ class Grace:
     _proofs: dict[str, Proof] = field(default_factory=dict)
     _fresh: deque[Fresh] = field(default_factory=deque)
     _since: dict[str, float] = field(default_factory=dict)
+    _not_before: dict[str, float] = field(default_factory=dict)
     _doubted: list[Entry] = field(default_factory=list)
     _last_change: int = -1
     _sure: bool = False
@@ -118,11 +121,13 @@ class Grace:
 
     def _has_aged(self, entry: Entry) -> bool:
         """By the clock that nobody sets: the one that dates files may have jumped since this worker held it."""
-        return time.monotonic() - self._since.get(entry.key, -math.inf) >= self.seconds
+        now = time.monotonic()
+        return now - self._since.get(entry.key, -math.inf) >= self.seconds and now >= self._not_before.get(entry.key, 0)
 
     def _forget(self, entry: Entry) -> None:
         self._proofs.pop(entry.key, None)
         self._since.pop(entry.key, None)
+        self._not_before.pop(entry.key, None)
 
     def _notice_a_loss(self) -> None:
         """An archive whose last change is older than one that we saw was put back to an earlier moment."""
@@ -137,14 +142,31 @@ class Grace:
         del self._doubted[:BATCH]
 
     def _still_there(self, entries: list[Entry]) -> list[Entry]:
-        """Those that the archive has now; the others wait again, and are stored like new ones."""
+        """Those that the archive has now. What it lost waits again, and is stored like new.
+
+        What alone it says nothing of (Orthanc 1.10 reads no file of several GiB) is held on, and holds up nothing else.
+        Raises ArchiveUnavailable if it is away altogether.
+        """
         proofs = self._proofs_of(entries)
         answers = list(self.pool.map(self._is_there, (proofs.get(each.key) for each in entries)))
-        self.lost([entry for entry, found in zip(entries, answers, strict=True) if not found])
-        return [entry for entry, found in zip(entries, answers, strict=True) if found]
+        said = dict(zip((entry.key for entry in entries), answers, strict=True))
+        if None in answers:
+            self.archive.last_change()
+            self._put_off([entry for entry in entries if said[entry.key] is None])
+        self.lost([entry for entry in entries if said[entry.key] is False])
+        return [entry for entry in entries if said[entry.key]]
 
-    def _is_there(self, proof: Proof | None) -> bool:
-        return proof is not None and proof.holds_in(self.archive)
+    def _put_off(self, entries: Sequence[Entry]) -> None:
+        again = time.monotonic() + AGAIN_SECONDS
+        self._not_before |= dict.fromkeys((entry.key for entry in entries), again)
+        for entry in entries:
+            log.warning("the archive says nothing of an instance, which is held on", sop_uid=entry.arrival.sop_uid)
+
+    def _is_there(self, proof: Proof | None) -> bool | None:
+        try:
+            return proof is not None and proof.holds_in(self.archive)
+        except ArchiveUnavailable:
+            return None
 
     def _proofs_of(self, entries: Iterable[Entry]) -> dict[str, Proof]:
         """As remembered, else (after a start of ours) from the entry itself and its row."""

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from gateway.grace import Grace
+from orthanc.errors import ArchiveUnavailable
 from scp.inbox import Inbox
 from scp.part10 import split_part10
 
@@ -72,6 +73,28 @@ def test_an_archive_put_back_by_a_power_cut_gets_everything_again(
     )
     assert [study.version for study in world.studies()] == [1] * 5, "asking again is no new image"
     assert (world.waiting(), held(world)) == (0, 5)
+
+
+@pytest.mark.parametrize("doubted", [False, True])
+def test_what_the_archive_cannot_read_holds_up_nothing_else(world, make, monkeypatch, doubted: bool) -> None:
+    """An object of 3.9 GiB, of which Orthanc 1.10 told nothing, once kept all behind it in the inbox for ever."""
+    for _ in range(3):
+        world.receive(make())
+    world.carry()
+    stuck = world.inbox.held(100, ALL)[0].arrival.sop_uid
+    (row,) = (one for one in world.instances() if one.sop_uid == stuck)
+    ask = world.archive.md5
+
+    def md5(archive_id: str) -> str:
+        if archive_id == row.archive_id:
+            raise ArchiveUnavailable("The answer was cut off.")
+        return ask(archive_id)
+
+    monkeypatch.setattr(type(world.archive), "md5", lambda _, archive_id: md5(archive_id))
+    patient = grace(world, 0) if doubted else world.ingest.grace
+    patient.step()
+    assert [one.arrival.sop_uid for one in world.inbox.held(100, ALL)] == [stuck]
+    assert world.waiting() == 0, "it is not stored again and again either"
 
 
 def test_what_the_archive_lost_in_its_grace_is_stored_again_and_not_let_go(world, make) -> None:
