@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from gateway.cases import settle_complete_studies, soon_complete
+from orthanc.shelf import BAKED
 from worklist.models import Case, Study
 from worklist.states import CaseState
 
@@ -30,7 +31,7 @@ def settled(web, people):
 
 
 def baked(web) -> set[str]:
-    return {file.name for file in (web.world.folders.cache / "series").rglob("*") if file.is_file()}
+    return {file.name for file in (web.world.folders.cache / BAKED).rglob("*") if file.is_file()}
 
 
 def test_a_ready_case_has_its_metadata_baked_for_its_own_root_and_no_other(web, people, settled) -> None:
