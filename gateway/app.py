@@ -26,7 +26,7 @@ from gateway.health import Health
 from gateway.input import check_input
 from gateway.origin import origin_of_request, path_of
 from gateway.parts import Parts, build_parts
-from gateway.peer_calls import patient_sender
+from gateway.peer_calls import PATIENCE
 from gateway.portal.errors import render_error
 from gateway.portal.pages import create_portal
 from gateway.portal.services import PortalServices
@@ -114,7 +114,7 @@ def _add_pages(app: flask.Flask, parts: Parts, access_log: AccessLog) -> None:
     quarantine = Quarantine(parts.database, parts.inbox, parts.cache, parts.decoder, parts.folders.quarantine)
     app.register_blueprint(
         create_portal(PortalServices(settings=parts.settings, database=parts.database, sign=signing.sign,
-                                     quarantine=quarantine, sender=patient_sender(parts.sender),
+                                     quarantine=quarantine, ways=parts.ways.patient(PATIENCE),
                                      keep_upload=uploads.keep, on_their_way=uploads.on_their_way,
                                      preview=preview, preview_pdf=preview_pdf, route=parts.routing.route,
                                      saved=SavedObjects(parts.cache).of_case,

@@ -12,13 +12,16 @@ from sqlalchemy.orm import Session, selectinload
 from config.database import Database
 from gateway.due import Due
 from gateway.site_removal import STOPPED
-from scp.sender import Endpoint, PeerRefused, PeerUnavailable, Sender
+from gateway.ways import Way, Ways
+from scp.sender import PeerRefused, PeerUnavailable
 from worklist import lifecycle
 from worklist.models import AuditLine, Case, Delivery, Peer, Report, now
 from worklist.states import CaseState, DeliveryState
 
 log = structlog.get_logger()
 SENT_KINDS = ("sr", "pdf-dicom")
+BY_STATUS = "Accepted with status 0000 (this peer offers no query)"
+BY_STATUS_WEB = "Named as stored in the answer (this peer offers no query)"
 
 
 class NotProven(Exception):
@@ -43,7 +46,7 @@ class Delivering:
     """Takes deliveries that are due, one at a time; any number of workers may share the work."""
 
     database: Database
-    sender: Sender
+    ways: Ways
     due: Due
 
     def step(self) -> bool:
@@ -91,18 +94,17 @@ class Delivering:
             return "Ready in the portal"
         if not parcel.peer.receives_reports:
             raise PeerRefused(STOPPED)
-        endpoint = Endpoint(parcel.peer.ae_title, parcel.peer.host, parcel.peer.port, tls=parcel.peer.tls)
-        sender = self.sender.hurried() if parcel.failed_before else self.sender
-        sender.send(endpoint, parcel.files)
+        way = (self.ways.hurried() if parcel.failed_before else self.ways).to(parcel.peer)
+        way.send(parcel.files)
         if parcel.peer.proof == "status":
-            return "Accepted with status 0000 (this peer offers no query)"
-        if not self._found(endpoint, parcel):
+            return BY_STATUS_WEB if parcel.peer.base_url else BY_STATUS
+        if not self._found(self.ways.to(parcel.peer), parcel):
             raise NotProven("The peer accepted the report, but a query does not find it yet.")
         return "Found by a query for the report's UIDs"
 
-    def _found(self, endpoint: Endpoint, parcel: _Parcel) -> bool:
+    def _found(self, way: Way, parcel: _Parcel) -> bool:
         try:
-            return self.sender.has_instances(endpoint, parcel.study_uid, parcel.uids)
+            return way.has_instances(parcel.study_uid, parcel.uids)
         except PeerRefused as error:
             raise PeerRefused(
                 f"The peer accepted the report, but not our query for it ({error}). "

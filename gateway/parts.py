@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from config.database import Database, connect
 from config.keys import KeyRing
 from config.settings import Settings
-from gateway.dicom_tls import for_calls
 from gateway.installation import Folders, Secrets, read_secrets
 from gateway.unlocking import unlock
 from gateway.watching import Bell
+from gateway.ways import Ways, ways_of
 from orthanc.archive import Archive
 from orthanc.cache import ReadCache
 from orthanc.decoder import Decoder
@@ -33,6 +33,7 @@ class Parts:
     decoder: Decoder
     inbox: Inbox
     sender: Sender
+    ways: Ways
     routing: Routing
 
 
@@ -47,6 +48,7 @@ def build_parts(settings: Settings) -> Parts:
         connections=settings.archive.connections,
         timeout=settings.archive.timeout,
     )
+    ways = ways_of(settings)
     return Parts(
         settings=settings,
         folders=folders,
@@ -57,6 +59,7 @@ def build_parts(settings: Settings) -> Parts:
         ring=ring,
         inbox=Inbox(folders.inbox, settings.dicom.inbox_keep_free, ring),
         decoder=Decoder(),
-        sender=Sender(settings.dicom.ae_title, settings.delivery.timeout, for_calls(settings.dicom.tls)),
+        sender=ways.sender,
+        ways=ways,
         routing=load_rules(settings.routing_file),
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from scp.sender import Endpoint, Failure, PeerRefused, PeerUnavailable, Sender
+from gateway.ways import Ways
+from scp.sender import Failure, PeerRefused, PeerUnavailable
 from worklist.models import Peer
 
 PATIENCE = 5.0  # seconds for each step: somebody is waiting
@@ -25,6 +26,10 @@ ADVICE: dict[Failure, str] = {
     Failure.CALLED: "Its own AE title is another one: correct it here, or there. Capital letters count.",
     Failure.BUSY: "It has too many connections just now. Test again in a moment.",
     Failure.NOT_OFFERED: "It does not offer verification (C-ECHO), yet may take reports.",
+    Failure.LOGIN: "Enter the user and password, or the token, that it was given for us, and let it allow us to search "
+    "and to store.",
+    Failure.NOT_DICOMWEB: "The address must end where its DICOMweb begins, e.g. https://pacs.example/dicom-web: ask "
+    "for its base URL for STOW-RS and QIDO-RS.",
     Failure.OTHER: "Look into the receiver's own log for the time of this test.",
 }
 
@@ -38,16 +43,11 @@ class Verdict:
     advice: str = ""
 
 
-def patient_sender(sender: Sender) -> Sender:
-    """The same sender, for a call on which somebody waits."""
-    return replace(sender, timeout=PATIENCE, opening=PATIENCE)
-
-
-def call(sender: Sender, peer: Peer) -> Verdict:
-    """Send a C-ECHO to a receiver."""
-    endpoint = Endpoint(peer.ae_title, peer.host, peer.port, tls=peer.tls)
+def call(ways: Ways, peer: Peer) -> Verdict:
+    """Send a C-ECHO to a receiver, or a search that finds nothing by DICOMweb."""
     try:
-        sender.echo(endpoint)
+        ways.to(peer).echo()
     except (PeerRefused, PeerUnavailable) as error:
         return Verdict(False, str(error), ADVICE[error.failure])
-    return Verdict(True, f"{endpoint} answers{' by TLS' if peer.tls else ''}, and knows us as {sender.ae_title}.")
+    known = "lets us search" if peer.base_url else f"knows us as {ways.sender.ae_title}"
+    return Verdict(True, f"{peer.address} answers{' by TLS' if peer.tls else ''}, and {known}.")

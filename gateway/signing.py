@@ -142,9 +142,6 @@ def _write(session: Session, case: Case, prepared: Prepared, who: Viewer) -> Rep
 def _deliveries(session: Session, case: Case, report: Report) -> list[Delivery]:
     """Every peer of the site that receives reports; without one, and for a patient, the report lies in the portal."""
     peers = session.scalars(select(Peer).where(Peer.site_id == case.site_id, Peer.receives_reports)).all()
-    to_peers = [
-        Delivery(report_id=report.id, peer_id=peer.id, destination=f"{peer.ae_title}@{peer.host}:{peer.port}")
-        for peer in peers
-    ]
+    to_peers = [Delivery(report_id=report.id, peer_id=peer.id, destination=peer.address) for peer in peers]
     portal = [] if peers and case.patient_id is None else [Delivery(report_id=report.id, destination=PORTAL)]
     return [*to_peers, *portal]

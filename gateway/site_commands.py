@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 site = typer.Typer(help="Hospitals and the DICOM peers they send from and receive on.", no_args_is_help=True)
 Code = Annotated[str, typer.Argument(help="Short code, e.g. ST_MARY.")]
 Sends = Annotated[list[str] | None, typer.Option(help="AE title it sends from; several times.")]
-Receives = Annotated[list[str] | None, typer.Option(help="AE@HOST:PORT for reports; several times.")]
+Receives = Annotated[list[str] | None, typer.Option(help="AE@HOST:PORT or DICOMweb URL for reports; several times.")]
 Proof = Annotated[str, typer.Option(help="What proves a delivery: query, or status if it offers none.")]
 From = Annotated[list[str] | None, typer.Option("--address", help="Address or network it calls from; several times.")]
 
@@ -90,15 +90,13 @@ def show_site(code: Code, data: Data) -> None:
 
 @site.command("test")
 def test_site(code: Code, data: Data) -> None:
-    """Call each receiver of a hospital (C-ECHO), and show what was heard from it lately."""
-    from gateway.dicom_tls import for_calls
+    """Call each receiver of a hospital (C-ECHO, or a search by DICOMweb), and show what was heard from it lately."""
     from gateway.installation import open_installation
-    from gateway.peer_calls import call, patient_sender
+    from gateway.peer_calls import PATIENCE, call
     from gateway.sites import heard_of, site_by_code, turned_away_of
-    from scp.sender import Sender
+    from gateway.ways import ways_of
 
-    settings = open_installation(data)
-    sender = patient_sender(Sender(settings.dicom.ae_title, tls=for_calls(settings.dicom.tls)))
+    ways = ways_of(open_installation(data)).patient(PATIENCE)
     with transaction(data) as session:
         here = site_by_code(session, code)
         receivers = [each for each in here.peers if each.receives_reports]
@@ -107,8 +105,8 @@ def test_site(code: Code, data: Data) -> None:
         typer.echo(f"No receiver to call; enter one with: overread site peer add {code} --receives-on AE@HOST:PORT")
     verdicts = []
     for each in receivers:
-        typer.echo(f"calling {each.ae_title}@{each.host}:{each.port} ...")
-        verdicts.append(verdict := call(sender, each))
+        typer.echo(f"calling {each.address} ...")
+        verdicts.append(verdict := call(ways, each))
         typer.echo(f"  {verdict.words}" + (f" {verdict.advice}" if verdict.advice else ""))
     for line in _traffic(heard, refused):
         typer.echo(line)
@@ -221,6 +219,6 @@ def _peers(one: Site) -> tuple[str, str, str, str]:
     return (
         ", ".join(each.ae_title for each in one.peers if each.may_send),
         ", ".join(one.addresses) or "anywhere",
-        ", ".join(f"{each.ae_title}@{each.host}:{each.port}" for each in receivers),
+        ", ".join(each.address for each in receivers),
         ", ".join(each.proof for each in receivers),
     )

@@ -15,11 +15,15 @@ STOPPED = (
 )
 
 
-def remove_peer(session: Session, site: Site, ae_title: str) -> int:
-    """Let a peer neither send nor receive; how many reports were still on their way to it. Raises BadPeer."""
-    found = session.scalars(select(Peer).where(Peer.site_id == site.id, Peer.ae_title == ae_title)).all()
+def remove_peer(session: Session, site: Site, name: str) -> int:
+    """Let a peer neither send nor receive; how many reports were still on their way to it. Raises BadPeer.
+
+    `name` is its AE title, or the URL of its DICOMweb.
+    """
+    peers = session.scalars(select(Peer).where(Peer.site_id == site.id)).all()
+    found = [peer for peer in peers if peer.name == name]
     if not any(peer.may_send or peer.receives_reports for peer in found):
-        raise BadPeer(f"{site.code} has no peer {ae_title}. See: overread site show {site.code} --data DIR")
+        raise BadPeer(f"{site.code} has no peer {name}. See: overread site show {site.code} --data DIR")
     return sum(retire(session, peer) for peer in found)
 
 
@@ -46,6 +50,7 @@ def retire(session: Session, peer: Peer) -> int:
         session.delete(peer)
         return 0
     peer.may_send = peer.receives_reports = False
+    peer.access = ""
     waiting = update(Delivery).where(Delivery.peer_id == peer.id, Delivery.state != DeliveryState.PROVEN)
     stopped = waiting.values(state=DeliveryState.NEEDS_PERSON, next_attempt_at=None, last_error=STOPPED)
     return len(session.scalars(stopped.returning(Delivery.id)).all())

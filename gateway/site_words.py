@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from ipaddress import ip_network
+from urllib.parse import urlsplit
 
 from config.errors import Explained
 from scp.peers import Right
@@ -12,6 +13,7 @@ from scp.peers import Right
 AE_TITLE = re.compile(r"[\x20-\x5b\x5d-\x7e]{1,16}")  # PS3.5 6.2, AE: no backslash, no control characters
 CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,252}[A-Za-z0-9])?|[0-9A-Fa-f:]+")
+URL_PATH = re.compile(r"[A-Za-z0-9/._~%-]{0,1000}")
 LONGEST_NAME = 120
 
 
@@ -72,6 +74,21 @@ def checked_host(text: str) -> str:
     if not HOST.fullmatch(host):
         raise BadPeer(f"“{_shown(text)}” is no host: write e.g. pacs.hospital.example or 10.0.0.5.")
     return host
+
+
+def checked_base_url(text: str) -> str:
+    """Where a DICOMweb begins, without a slash at its end. Raises BadPeer."""
+    try:
+        parts = urlsplit(text.strip())
+        host, _ = checked_host(parts.hostname or ""), parts.port
+    except ValueError as error:
+        raise BadPeer(f"“{_shown(text)}” is no URL: write e.g. https://pacs.example/dicom-web.") from error
+    wrong = parts.scheme not in {"http", "https"} or parts.username or parts.query or parts.fragment
+    if wrong or not host or not URL_PATH.fullmatch(parts.path):
+        raise BadPeer(
+            "Write where its DICOMweb begins, e.g. https://pacs.example/dicom-web, without user, “?” and “#”."
+        )
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
 def checked_name(text: str) -> str:

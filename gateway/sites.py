@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from pathlib import Path
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from config.database import Database
 from config.errors import Explained
 from config.private import write_private
-from gateway.site_words import BadPeer, checked_code, checked_host, checked_name, checked_title
+from gateway.credentials import Safe
+from gateway.site_words import BadPeer, checked_base_url, checked_code, checked_host, checked_name, checked_title
 from scp.tls import Shown
 from worklist.models import Heard, Peer, Site, TurnedAway
 from worklist.turned_away import Caller, turned_away
 
+WEB = re.compile(r"https?://", re.IGNORECASE)
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 ADDRESS = re.compile(r"(?P<title>[^@]+)@(?P<host>\[[^\]@]+\]|[^\[\]@:]+):(?P<port>[0-9]{1,5})")
 
@@ -30,21 +32,37 @@ class NoSuchSite(Explained):
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Where a site wants its reports: AE@host:port."""
+    """Where a site wants its reports: AE@host:port, or a DICOMweb; `access` are credentials, sealed for it."""
 
     ae_title: str
     host: str
     port: int
     proof: str = "status"
     tls: bool = False
+    base_url: str = ""
+    access: str = field(default="", repr=False)
 
     @classmethod
     def parse(cls, text: str, proof: str = "status", *, tls: bool = False) -> Receiver:
-        """Read "DEMO_PACS@127.0.0.1:11113", or "PACS@[2001:db8::5]:104". Raises BadPeer."""
+        """Read "DEMO_PACS@127.0.0.1:11113", "PACS@[2001:db8::5]:104" or "https://pacs.example/dicom-web".
+
+        Raises BadPeer.
+        """
+        if WEB.match(text.strip()):
+            base_url = checked_base_url(text)
+            return cls("", "", 0, proof, base_url.startswith("https:"), base_url)
         found = ADDRESS.fullmatch(text.strip())
         if found is None or not 0 < int(found["port"]) < 65536:
-            raise BadPeer(f"“{text}” is not AE@HOST:PORT, e.g. PACS@10.0.0.5:104.")
+            raise BadPeer(f"“{text}” is not AE@HOST:PORT, e.g. PACS@10.0.0.5:104, nor a DICOMweb URL.")
         return cls(checked_title(found["title"]), checked_host(found["host"]), int(found["port"]), proof, tls)
+
+    def allowed(self, access: str, safe: Safe) -> Receiver:
+        """The same, with these credentials ("" for none), which go by https only. Raises BadPeer."""
+        if access and not self.base_url.startswith("https:"):
+            raise BadPeer(
+                "Credentials are for DICOMweb by https://… only: an AE title has none, and others could read them."
+            )
+        return replace(self, access=safe.seal(access, self.base_url))
 
 
 def put_site(session: Session, code: str, name: str, sends_from: list[str], receives: list[Receiver]) -> Site:
@@ -96,14 +114,21 @@ def unbind_certificate(site: Site, fingerprint: str) -> None:
     site.certificate_ends = {name: day for name, day in site.certificate_ends.items() if name != fingerprint}
 
 
-def let_receive(session: Session, site: Site, receiver: Receiver) -> None:
-    """Send this site's reports there; one that was there, or was removed, is the same row again."""
-    rows = select(Peer).where(Peer.site_id == site.id, Peer.ae_title == receiver.ae_title, Peer.host != "")
+def let_receive(session: Session, site: Site, receiver: Receiver) -> Peer:
+    """Send this site's reports there; one that was there, or was removed, is the same row again.
+
+    Its credentials stay where none are given.
+    """
+    place = or_(Peer.host != "", Peer.base_url != "")
+    same = (Peer.ae_title == receiver.ae_title, Peer.base_url == receiver.base_url, place)
+    rows = select(Peer).where(Peer.site_id == site.id, *same)
     known = session.scalars(rows.order_by(Peer.receives_reports.desc(), Peer.id.desc())).first()
     peer = known or Peer(site_id=site.id, ae_title=receiver.ae_title)
     peer.host, peer.port, peer.proof, peer.tls = receiver.host, receiver.port, receiver.proof, receiver.tls
+    peer.base_url, peer.access = receiver.base_url, receiver.access or peer.access or ""
     peer.receives_reports = True
     session.add(peer)
+    return peer
 
 
 def let_send(session: Session, site: Site, title: str) -> Peer:

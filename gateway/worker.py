@@ -76,7 +76,7 @@ def _loops(parts: Parts) -> Sequence[Loop]:
     deliveries = Due(database, Delivery, DeliveryState.PENDING, *pauses, one_for_each_peer=True)
     publishing = Publishing(database, parts.archive, parts.cache, reports)
     keeping = Keeping(database, parts.archive, parts.settings.archive.grace_seconds)
-    delivering = Delivering(database, parts.sender, deliveries)
+    delivering = Delivering(database, parts.ways, deliveries)
     quarantine = Quarantine(database, parts.inbox, parts.cache, parts.decoder, parts.folders.quarantine)
     completeness = Completeness(database, parts.cache)
     expecting = Expecting(database, parts.sender, parts.settings.studies.quiet_seconds)

@@ -36,6 +36,8 @@ class Failure(StrEnum):
     CALLED = auto()
     BUSY = auto()
     NOT_OFFERED = auto()
+    LOGIN = auto()
+    NOT_DICOMWEB = auto()
     OTHER = auto()
 
 

@@ -47,6 +47,14 @@ def caller_context(files: TlsFiles) -> ssl.SSLContext:
     return _furnished(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), files)
 
 
+def web_context(files: TlsFiles) -> ssl.SSLContext:
+    """For https that we call: as `caller_context`, and the system's own authorities count, too.
+
+    Raises BadCertificate.
+    """
+    return _furnished(ssl.create_default_context(), files)
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """What we keep of a peer's certificate: its SHA-256 fingerprint, and the last day on which it is valid."""

@@ -107,7 +107,10 @@ class Site(Base):
 
 
 class Peer(Base):
-    """One DICOM application entity of a site: it may send to us, receive reports from us, or both."""
+    """One DICOM application entity of a site: it may send to us, receive reports from us, or both.
+
+    A receiver with `base_url` is reached by DICOMweb there, and has neither AE title nor host.
+    """
 
     __tablename__ = "peer"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -119,8 +122,20 @@ class Peer(Base):
     receives_reports: Mapped[bool] = mapped_column(default=False)
     proof: Mapped[str] = mapped_column(String(16), default="status")  # "status" or "query": what proves a delivery
     tls: Mapped[bool] = mapped_column(default=False)  # we call it encrypted
+    base_url: Mapped[str] = mapped_column(default="", server_default="")  # of its DICOMweb
+    access: Mapped[str] = mapped_column(Text, default="", server_default="")  # credentials, sealed for `base_url`
     rights: Mapped[list[Any]] = mapped_column(default=lambda: ["store", "echo", "commitment"])  # of one that may send
     site: Mapped[Site] = relationship(back_populates="peers")
+
+    @property
+    def name(self) -> str:
+        """Which one of its site it is."""
+        return self.base_url or self.ae_title
+
+    @property
+    def address(self) -> str:
+        """Where a receiver is reached: AE@host:port, or the URL of its DICOMweb."""
+        return self.base_url or f"{self.ae_title}@{self.host}:{self.port}"
 
 
 class Person(Base, UserMixin):

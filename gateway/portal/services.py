@@ -14,8 +14,8 @@ from config.settings import Settings
 from dicomweb.services import Access
 from gateway.quarantine import Quarantine
 from gateway.saved import Saved
+from gateway.ways import Ways
 from orthanc.cache import ReadCache
-from scp.sender import Sender
 from sr_reports.sections import Section
 from worklist.access import Viewer
 from worklist.cases import OnTheirWay
@@ -50,7 +50,7 @@ class PortalServices:
     inbox; a zip answers with one verdict for each entry. It raises lifecycle's NotFound, NotAllowed and WrongState.
     `on_their_way(case_id)` counts what was uploaded into a case and is not in the archive yet.
     `preview` and `preview_pdf` say what the report says: of the draft, or, once signed, of its newest version; they
-    and `sign` raise Unreportable. `sender` calls receivers while somebody waits. `saved` are the objects that readers
+    and `sign` raise Unreportable. `ways` call receivers while somebody waits. `saved` are the objects that readers
     saved from the viewer, the newest first. `audit` notes who looked at what.
     """
 
@@ -58,7 +58,7 @@ class PortalServices:
     database: Database
     sign: Callable[[Viewer, int, Seen], int]
     quarantine: Quarantine
-    sender: Sender
+    ways: Ways
     keep_upload: Callable[[Viewer, int, Path, str], list[UploadVerdict]]
     on_their_way: OnTheirWay
     preview: Callable[[Session, Case], tuple[Section, ...]]

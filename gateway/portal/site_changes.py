@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import FileStorage, MultiDict
 
+from gateway.credentials import Safe, authorization
 from gateway.site_removal import retire
 from gateway.site_words import (
     BadPeer,
@@ -30,6 +31,7 @@ class Form:
 
     fields: MultiDict[str, str]
     files: MultiDict[str, FileStorage]
+    safe: Safe
 
     def text(self, name: str) -> str:
         """One field; empty where it is not there."""
@@ -62,17 +64,18 @@ def rights(session: Session, site: Site, form: Form) -> str:
 
 
 def receiver(session: Session, site: Site, form: Form) -> str:
-    """Where its reports go; one of the same AE title is changed."""
+    """Where its reports go; one of the same AE title, or DICOMweb address, is changed."""
     proof = "query" if form.text("proof") == "query" else "status"
     made = Receiver.parse(form.text("receiver"), proof, tls=form.text("tls") == "yes")
-    let_receive(session, site, made)
-    return f"Reports go to {made.ae_title}@{made.host}:{made.port} from now on. Test it below."
+    access = authorization(form.text("user"), form.text("secret"))
+    peer = let_receive(session, site, made.allowed(access, form.safe))
+    return f"Reports go to {peer.address} from now on. Test it below."
 
 
 def peer_gone(session: Session, site: Site, form: Form) -> str:
     """Take one of its application entities away."""
     peer = _peer(session, site, form)
-    return f"{peer.ae_title} is removed.{stopped_in_words(retire(session, peer))}"
+    return f"{peer.name} is removed.{stopped_in_words(retire(session, peer))}"
 
 
 def certificate(session: Session, site: Site, form: Form) -> str:

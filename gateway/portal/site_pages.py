@@ -34,7 +34,7 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
             peer = session.get(Peer, peer_id)
             if peer is None or peer.site_id != site_id or not peer.receives_reports:
                 return "It was removed meanwhile. Reload the page."
-        return flask.render_template("hospital_verdict.html", verdict=call(services.sender, peer))
+        return flask.render_template("hospital_verdict.html", verdict=call(services.ways, peer))
 
 
 def _add_list(portal: Blueprint, services: PortalServices) -> None:
@@ -82,7 +82,7 @@ def _add_changes(portal: Blueprint, services: PortalServices) -> None:
 
     @portal.post(f"/sites/<int:site_id>/<any({changes}):change>")
     def change_hospital(site_id: int, change: str) -> ResponseReturnValue:
-        form = Form(flask.request.form, flask.request.files)
+        form = Form(flask.request.form, flask.request.files, services.ways.safe)
         try:
             with services.database.writing() as session:
                 site = _site(session, site_id)

@@ -17,6 +17,7 @@ from sqlalchemy import select
 from gateway.delivery import Delivering, _prove
 from gateway.keeping import Keeping
 from gateway.sites import Receiver, put_site
+from gateway.ways import ways_of
 from gateway.worker import _loops as worker_loops
 from scp.sender import Sender
 from worklist.access import Sight, sees_study
@@ -77,7 +78,8 @@ def answers(sender: Sender, port: int) -> bool:
 
 
 def delivering(world) -> Delivering:
-    return Delivering(world.database, world_sender(), world.due_deliveries())
+    ways = replace(ways_of(world.settings), sender=world_sender())
+    return Delivering(world.database, ways, world.due_deliveries())
 
 
 def deliveries(world) -> list[Delivery]:

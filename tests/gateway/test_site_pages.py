@@ -16,9 +16,10 @@ from gateway.callers import note_callers
 from gateway.peer_calls import ADVICE, call
 from gateway.site_removal import STOPPED
 from gateway.sites import Receiver, let_receive
+from gateway.ways import ways_of
 from scp.callers import Callers, Heard
 from scp.handshake import Unheard
-from scp.sender import Failure, Sender
+from scp.sender import Failure
 from worklist.models import AuditLine, Case, Delivery, Peer, Person, Report, Site, Study
 from worklist.states import DeliveryState
 
@@ -165,7 +166,7 @@ def test_a_receiver_is_tested_from_its_page(web, post, query_archive) -> None:
     assert "removed meanwhile" in post("/sites/9/peers/1/test").text
 
 
-def test_each_way_to_fail_has_its_own_advice(database, free_port) -> None:
+def test_each_way_to_fail_has_its_own_advice(database, settings, free_port) -> None:
     assert set(ADVICE) == set(Failure)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         here = mute.getsockname()[1]
@@ -176,7 +177,7 @@ def test_each_way_to_fail_has_its_own_advice(database, free_port) -> None:
             Failure.OWN_CERTIFICATE: Peer(ae_title="A", host="127.0.0.1", port=here, tls=True),
         }
         for failure, peer in cases.items():
-            assert call(Sender("OVERREAD", 0.5), peer).advice == ADVICE[failure], failure
+            assert call(ways_of(settings).patient(0.5), peer).advice == ADVICE[failure], failure
 
 
 def test_removing_a_hospital_stops_what_was_on_its_way_and_it_is_in_no_list(web, post, look, people) -> None:

@@ -82,6 +82,14 @@ def test_what_is_no_address_is_refused_with_an_example(text: str) -> None:
         Receiver.parse(text)
 
 
+@pytest.mark.parametrize(
+    "text", ["https://", "https://u:p@host/x", "https://host/x?y=1", "https://host:99999/", "http://a b/"]
+)
+def test_what_is_no_address_of_a_dicomweb_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(BadPeer, match=r"https://pacs\.example/dicom-web|hospital\.example"):
+        Receiver.parse(text)
+
+
 @ONE_ENGINE
 def test_the_peer_book_is_what_the_receiver_reads_and_is_written_only_when_it_changed(database, tmp_path: Path) -> None:
     file = tmp_path / "peers.json"
