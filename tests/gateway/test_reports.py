@@ -18,6 +18,7 @@ from gateway.delivery import Delivering, _prove
 from gateway.keeping import Keeping
 from gateway.sites import Receiver, put_site
 from gateway.ways import ways_of
+from gateway.worker import ALONE
 from gateway.worker import _loops as worker_loops
 from scp.sender import Sender
 from worklist.access import Sight, sees_study
@@ -77,8 +78,8 @@ def answers(sender: Sender, port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def delivering(world) -> Delivering:
-    ways = replace(ways_of(world.settings), sender=world_sender())
+def delivering(world, timeout: float = 10.0) -> Delivering:
+    ways = replace(ways_of(world.settings), sender=Sender("OVERREAD", timeout))
     return Delivering(world.database, ways, world.due_deliveries())
 
 
@@ -355,7 +356,7 @@ def delivery_loops(web):
     """The loops of a worker that deliver, as `overread worker` runs them."""
     stop = threading.Event()
     loops = [loop for loop in worker_loops(web.parts) if loop.name.startswith("deliver")]
-    threads = [threading.Thread(target=loop.run, args=(stop,)) for loop in loops]
+    threads = [threading.Thread(target=loop.run, args=(stop, ALONE)) for loop in loops]
     for thread in threads:
         thread.start()
     try:
@@ -389,7 +390,7 @@ def test_a_peer_that_failed_before_is_given_little_time(world, signed, free_port
     port = free_port()
     signed(f"MUTE@127.0.0.1:{port}")
     world.publishing().step()
-    patient = replace(delivering(world), sender=Sender("OVERREAD", 3600.0))
+    patient = delivering(world, 3600.0)
     with world.database.writing() as session:
         session.query(Delivery).one().last_error = "It did not answer the last time."
     with mute_peer(port):

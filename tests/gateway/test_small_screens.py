@@ -80,3 +80,13 @@ def test_the_account_fits(phone, people, role) -> None:
     page = phone(getattr(people, role)(), "/account")
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
     assert page.locator("#change-password").bounding_box()["height"] >= 24
+
+
+def test_a_long_dicomweb_address_breaks_within_the_page(phone, web, people) -> None:
+    who = people.coordinator()
+    web.ask(who, "POST", "/sites", data={"code": "A", "name": "St Mary's"})
+    url = f"https://imaging-gateway.department-of-radiology.hospital.example/{'a' * 40}/dicom-web"
+    web.ask(who, "POST", "/sites/1/receiver", data={"receiver": url, "proof": "query"})
+    page = phone(who, "/sites/1")
+    assert url in page.content()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
