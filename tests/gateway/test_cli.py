@@ -14,9 +14,10 @@ import pytest
 from config.settings import load_settings
 from gateway.accounts.people import NewPerson, add_person
 from gateway.cli import main
-from gateway.installation import Folders, remember_start
+from gateway.credentials import Safe, authorization
+from gateway.installation import Folders, read_secrets, remember_start
 from scp.peers import PeerBook
-from worklist.models import ApiToken, AuditLine, Person, Site
+from worklist.models import ApiToken, AuditLine, Peer, Person, Site
 from worklist.states import Role
 
 ONE_ENGINE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -288,6 +289,31 @@ def test_a_sites_receivers_are_called_by_the_command(command, data: Path, free_p
     assert "nothing listens" in tried.stdout
     assert "check the port" in tried.stdout
     assert "heard from it: nothing yet" in tried.stdout
+
+
+@ONE_ENGINE
+def test_a_receiver_by_dicomweb_is_added_tested_and_removed_by_its_address(
+    command, data: Path, database, tmp_path: Path, free_port
+) -> None:
+    words, url = ("--data", str(data)), f"https://127.0.0.1:{free_port()}/dicom-web"
+    secret = tmp_path / "secret"
+    secret.write_text("se:cret\n")
+    known = ("--user", "overread", "--secret-file", str(secret))
+    assert command("site", "peer", "add", "ST_MARY", *words, "--receives-on", url, *known).returncode == 0
+    with database.reading() as session:
+        (peer,) = session.query(Peer).filter(Peer.base_url == url)
+        opened = Safe.of(read_secrets(Folders(data))).open(peer.access, url)
+    assert opened == authorization("overread", "se:cret")
+    assert url in command("site", "show", "ST_MARY", *words).stdout
+    assert "nothing listens" in command("site", "test", "ST_MARY", *words).stdout
+    plain = ("--receives-on", "PACS@127.0.0.1:104", *known)
+    assert "by https" in failed_plainly(command("site", "peer", "add", "ST_MARY", *words, *plain))
+    missing = (*known[:2], "--secret-file", str(tmp_path / "none"))
+    assert "cannot be read" in failed_plainly(
+        command("site", "peer", "add", "ST_MARY", *words, "--receives-on", url, *missing)
+    )
+    assert command("site", "peer", "remove", "ST_MARY", url, *words).returncode == 0
+    assert url not in command("site", "show", "ST_MARY", *words).stdout
 
 
 def test_a_machine_that_shares_nothing_needs_both_addresses(command, tmp_path: Path) -> None:
