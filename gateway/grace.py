@@ -18,7 +18,7 @@ import structlog
 
 from config.database import Database
 from config.keys import KeyMissing, KeysUnusable
-from gateway.identity import Identities
+from gateway.identity import Identities, Known
 from gateway.proof import holds
 from orthanc.archive import Archive
 from orthanc.errors import ArchiveUnavailable
@@ -66,6 +66,7 @@ class Grace:
     _fresh: deque[Fresh] = field(default_factory=deque)
     _since: dict[str, float] = field(default_factory=dict)
     _not_before: dict[str, float] = field(default_factory=dict)
+    _superseded: set[str] = field(default_factory=set)
     _doubted: list[Entry] = field(default_factory=list)
     _last_change: int = -1
     _sure: bool = False
@@ -86,11 +87,18 @@ class Grace:
         self._proofs[entry.key] = proof
 
     def lost(self, entries: Sequence[Entry]) -> None:
-        """The archive has not what it said: they wait again, and are stored like new ones."""
+        """The archive has not what it said: they wait again, and are stored like new ones.
+
+        But not what another version has replaced since, by a coordinator's decision: that stays replaced.
+        """
         for entry in entries:
+            self._proofs.pop(entry.key, None)  # it may be of before the replacement
+        self._proofs_of(entries)
+        for entry in entries:
+            superseded = entry.key in self._superseded
             self._forget(entry)
             with suppress(FileNotFoundError):  # let go meanwhile, which is after the archive had it
-                self.inbox.put_back(entry)
+                (self.inbox.done if superseded else self.inbox.put_back)(entry)
         if entries:
             log.warning("the archive lost instances, they are stored again", count=len(entries))
 
@@ -128,6 +136,7 @@ class Grace:
         self._proofs.pop(entry.key, None)
         self._since.pop(entry.key, None)
         self._not_before.pop(entry.key, None)
+        self._superseded.discard(entry.key)
 
     def _notice_a_loss(self) -> None:
         """An archive whose last change is older than one that we saw was put back to an earlier moment."""
@@ -148,7 +157,7 @@ class Grace:
         Raises ArchiveUnavailable if it is away altogether.
         """
         proofs = self._proofs_of(entries)
-        answers = list(self.pool.map(self._is_there, (proofs.get(each.key) for each in entries)))
+        answers = list(self.pool.map(lambda entry: self._is_there(entry, proofs.get(entry.key)), entries))
         said = dict(zip((entry.key for entry in entries), answers, strict=True))
         if None in answers:
             self.archive.last_change()
@@ -162,9 +171,9 @@ class Grace:
         for entry in entries:
             log.warning("the archive says nothing of an instance, which is held on", sop_uid=entry.arrival.sop_uid)
 
-    def _is_there(self, proof: Proof | None) -> bool | None:
+    def _is_there(self, entry: Entry, proof: Proof | None) -> bool | None:
         try:
-            return proof is not None and proof.holds_in(self.archive)
+            return entry.key in self._superseded or (proof is not None and proof.holds_in(self.archive))
         except ArchiveUnavailable:
             return None
 
@@ -176,14 +185,18 @@ class Grace:
                 identities = Identities()
                 identities.look_up(session, [each.arrival for each in forgotten])
             for entry in forgotten:
-                archive_id = identities.archive_id_of(entry.arrival)
-                if archive_id is not None:
-                    self._remember(entry, archive_id)
+                known = identities.known(entry.arrival)
+                if known is not None:
+                    self._remember(entry, known)
         return self._proofs
 
-    def _remember(self, entry: Entry, archive_id: str) -> None:
+    def _remember(self, entry: Entry, known: Known) -> None:
+        """Its row names it, or the version that replaced it: nothing is held that has had no row."""
         try:
             stored = self.inbox.read(entry)
         except (Damaged, OSError, KeyMissing, KeysUnusable):
             return  # it waits again, and ingest says what is wrong with it
-        self._proofs[entry.key] = Proof(archive_id, stored.md5, stored.sha256)
+        if stored.sha256 == known.sha256:
+            self._proofs[entry.key] = Proof(known.archive_id, stored.md5, stored.sha256)
+        else:
+            self._superseded.add(entry.key)

@@ -24,6 +24,9 @@ def self_test_part(sop_uid: str) -> str:
     return f"self-test {hashlib.sha256(sop_uid.encode()).hexdigest()[:32]}"
 
 
+OTHER_CONTENT = "An instance with the same SOP Instance UID but other content is already here."
+
+
 class Contradiction(Exception):
     """The object says something else than its study, or than an earlier object with its UID. A person decides."""
 
@@ -51,7 +54,9 @@ class _Patient:
 
 
 @dataclass(frozen=True, slots=True)
-class _Earlier:
+class Known:
+    """What a row says of an instance: its content, and where the archive has it."""
+
     sha256: str
     archive_id: str
 
@@ -62,7 +67,7 @@ class Identities:
 
     _patients: dict[tuple[str, str], _Patient] = field(default_factory=dict)
     _digests: dict[tuple[str, str], str] = field(default_factory=dict)
-    _earlier: dict[tuple[str, str], _Earlier] = field(default_factory=dict)
+    _earlier: dict[tuple[str, str], Known] = field(default_factory=dict)
     _makers: dict[_Series, set[int | None]] = field(default_factory=dict)
     _accepted: set[str] = field(default_factory=set)
 
@@ -77,7 +82,7 @@ class Identities:
             .order_by(Instance.id.desc())
         )
         for origin, sop_uid, sha256, archive_id in session.execute(chosen):
-            self._earlier[origin, sop_uid] = _Earlier(sha256, archive_id)
+            self._earlier[origin, sop_uid] = Known(sha256, archive_id)
 
     def _look_up_patients(self, session: Session, study_uids: set[str]) -> None:
         said = (Study.patient_id, Study.issuer, Study.patient_name)
@@ -93,10 +98,9 @@ class Identities:
         for origin, study_uid, series_uid, maker in session.execute(made.where(Series.series_uid.in_(series_uids))):
             self._makers.setdefault((origin, study_uid, series_uid), set()).add(maker)
 
-    def archive_id_of(self, arrival: Arrival) -> str | None:
-        """Where the archive has what we wrote down for this origin and UID, of those that were looked up."""
-        earlier = self._earlier.get((arrival.origin, arrival.sop_uid))
-        return earlier.archive_id if earlier else None
+    def known(self, arrival: Arrival) -> Known | None:
+        """What we wrote down for this origin and UID, of those that were looked up."""
+        return self._earlier.get((arrival.origin, arrival.sop_uid))
 
     def accept(self, keys: Iterable[str]) -> None:
         """A coordinator accepted the entries of these keys: they fit, whatever they contradict."""
@@ -107,12 +111,8 @@ class Identities:
         if entry.key not in self._accepted:
             return self.check(entry.arrival, header, sha256)
         key = (entry.arrival.origin, entry.arrival.sop_uid)
-        earlier = self._earlier.get(key)
-        if earlier is None or earlier.sha256 == sha256:
-            return Verdict(earlier.archive_id if earlier else None)
-        del self._earlier[key]
-        self._digests[key] = sha256
-        return Verdict(replaces=True)
+        here, self._digests[key] = self._content_of(key), sha256
+        return self._where(key, sha256) if here in {None, sha256} else Verdict(replaces=True)
 
     def check(self, arrival: Arrival, header: InstanceHeader, sha256: str) -> Verdict:
         """Raises Contradiction, which names the attribute, never its values: reasons are shown and logged."""
@@ -122,17 +122,17 @@ class Identities:
             raise Contradiction("Only Overread's own test image may come as a self-test: that is deleted again.")
         if arrival.origin != SELF_TEST and header.patient_id == SELF_TEST_PATIENT:
             raise Contradiction(f"The Patient ID {SELF_TEST_PATIENT} is that of Overread's own test image.")
-        self._same_patient(arrival, header)
+        patient = self._same_patient(arrival, header)
         if arrival.made_by:
             self._own_series(arrival)
         verdict = self._same_content(arrival, sha256)
+        self._patients.setdefault((arrival.origin, arrival.study_uid), patient)
         self._makers.setdefault(_series_of(arrival), set()).add(_maker(arrival))
         return verdict
 
-    def _same_patient(self, arrival: Arrival, header: InstanceHeader) -> None:
-        key = (arrival.origin, arrival.study_uid)
+    def _same_patient(self, arrival: Arrival, header: InstanceHeader) -> _Patient:
         here = _Patient(header.patient_id, header.issuer, header.patient_name)
-        known = self._patients.setdefault(key, here)
+        known = self._patients.get((arrival.origin, arrival.study_uid), here)
         for said, first, what in (
             (here.patient_id, known.patient_id, "Patient ID"),
             (here.issuer, known.issuer, "Issuer of Patient ID"),
@@ -141,6 +141,7 @@ class Identities:
             left_out = arrival.made_by and not said  # viewers copy the Patient ID, not always the rest
             if said != first and not left_out:
                 raise Contradiction(f"Its {what} is not that of the other images of the same study.")
+        return here
 
     def _own_series(self, arrival: Arrival) -> None:
         """What a reader made never becomes part of a series that somebody else sent or made."""
@@ -149,11 +150,19 @@ class Identities:
 
     def _same_content(self, arrival: Arrival, sha256: str) -> Verdict:
         key = (arrival.origin, arrival.sop_uid)
-        earlier = self._earlier.get(key)
-        known = earlier.sha256 if earlier else self._digests.setdefault(key, sha256)
-        if known != sha256:
-            raise Contradiction("An instance with the same SOP Instance UID but other content is already here.")
-        return Verdict(earlier.archive_id if earlier else None)
+        if self._content_of(key) not in {None, sha256}:
+            raise Contradiction(OTHER_CONTENT)
+        self._digests[key] = sha256
+        return self._where(key, sha256)
+
+    def _content_of(self, key: tuple[str, str]) -> str | None:
+        """What was let pass a moment ago goes before the rows, which may not be written yet."""
+        row = self._earlier.get(key)
+        return self._digests.get(key) or (row.sha256 if row else None)
+
+    def _where(self, key: tuple[str, str], sha256: str) -> Verdict:
+        row = self._earlier.get(key)
+        return Verdict(row.archive_id if row and row.sha256 == sha256 else None)
 
 
 def _series_of(arrival: Arrival) -> _Series:

@@ -7,6 +7,7 @@ and the one that fails alone is kept aside.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import structlog
 from sqlalchemy.exc import DataError, IntegrityError
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from config.database import Database
 from gateway.headers import series_text, study_text
-from gateway.identity import self_test_part
+from gateway.identity import OTHER_CONTENT, self_test_part
 from gateway.taken import Archived, Rejected
 from gateway.troubles import note_quarantine
 from worklist.images import InstanceFacts, Recording, SignedUpon, record_all, replace
@@ -58,11 +59,20 @@ def _write(database: Database, archived: Sequence[Archived], rejected: Sequence[
         for one in archived:
             if one.facts.self_test:
                 _note_self_test(session, one.facts.arrival.sop_uid)
-        outcomes = [_replaced(session, one) if one.replaces else one for one in archived]
-        images = [one for one in outcomes if isinstance(one, Archived) and not one.facts.self_test]
-        record_all(session, [_recording(one) for one in images])
+        outcomes: list[Archived | Rejected] = []
+        for replaces, alike in groupby(archived, lambda one: one.replaces):  # in the order of arrival
+            some = list(alike)
+            outcomes += [_replaced(session, one) for one in some] if replaces else _recorded(session, some)
         note_quarantine(session, (*rejected, *(one for one in outcomes if isinstance(one, Rejected))))
     return outcomes
+
+
+def _recorded(session: Session, some: Sequence[Archived]) -> list[Archived | Rejected]:
+    """Write down what replaces nothing; other content that was faster keeps its place."""
+    recordings = {one.facts.entry.key: _recording(one) for one in some if not one.facts.self_test}
+    left_out = {id(one) for one in record_all(session, list(recordings.values()))}
+    displaced = {key for key, one in recordings.items() if id(one) in left_out}
+    return [Rejected(one.facts.entry, OTHER_CONTENT) if one.facts.entry.key in displaced else one for one in some]
 
 
 def _replaced(session: Session, one: Archived) -> Archived | Rejected:

@@ -103,17 +103,21 @@ def record(
     _record_study(session, [Recording(origin, study, series, facts)], ours=ours)
 
 
-def record_all(session: Session, recordings: Sequence[Recording]) -> None:
-    """Write down many, with a few queries for each study."""
+def record_all(session: Session, recordings: Sequence[Recording]) -> list[Recording]:
+    """Write down many, with a few queries for each study; return those that have no row, since other content has it."""
     by_study: dict[tuple[str, str, int], list[Recording]] = {}
     for one in recordings:
         by_study.setdefault((one.origin, one.study.study_uid, one.made_by or 0), []).append(one)
+    left_out: list[Recording] = []
     for key in sorted(by_study):  # every writer locks in the same order
-        _record_study(session, by_study[key], ours=key[2] != 0)
+        left_out += _record_study(session, by_study[key], ours=key[2] != 0)
+    return left_out
 
 
 def replace(session: Session, one: Recording) -> None:
-    """Put another version of an instance in the place of the first; again for the same version changes nothing.
+    """Put another version of an instance in the place of the first, which need not be there any more.
+
+    Again for the same version changes nothing.
 
     Raises SignedUpon where a report was signed on the first: asked here, where nobody can sign meanwhile.
     """
@@ -121,6 +125,8 @@ def replace(session: Session, one: Recording) -> None:
     row = session.scalars(
         select(Instance).where(Instance.study_id == study.id, Instance.sop_uid == one.facts.sop_uid)
     ).one_or_none()
+    if row is None:
+        record_all(session, [one])
     if row is None or row.sha256 == one.facts.sha256:
         return
     if signed_on(session, one.origin, one.facts.sop_uid):
@@ -145,10 +151,10 @@ def _count_replaced(study: Study, left: Series, entered: Series) -> None:
         study.replaced += 1
 
 
-def _record_study(session: Session, recordings: Sequence[Recording], *, ours: bool) -> None:
+def _record_study(session: Session, recordings: Sequence[Recording], *, ours: bool) -> list[Recording]:
     first = recordings[0]
     known = _study(session, first.origin, first.study, first.facts.received_at)
-    fresh = _unseen(session, known, recordings)
+    fresh, left_out = _unseen(session, known, recordings)
     series: dict[str, Series] = {}
     rows = []
     for one in fresh:
@@ -157,7 +163,7 @@ def _record_study(session: Session, recordings: Sequence[Recording], *, ours: bo
         rows.append({"study_id": known.id, "series_id": row.id} | {name: getattr(one.facts, name) for name in _NAMES})
         row.version += 1
     if not rows:
-        return
+        return left_out
     session.execute(insert(Instance), rows)
     known.version += len(rows)
     if first.made_by:
@@ -166,20 +172,27 @@ def _record_study(session: Session, recordings: Sequence[Recording], *, ours: bo
         received_at = max(one.facts.received_at for one in fresh)
         _changed(session, known, received_at, images_added_at=received_at)
     session.flush()
+    return left_out
 
 
-def _unseen(session: Session, study: Study, recordings: Sequence[Recording]) -> list[Recording]:
-    """Those that have no row yet, each SOP Instance UID once. A row learns where the archive has its instance now."""
+def _unseen(session: Session, study: Study, recordings: Sequence[Recording]) -> tuple[list[Recording], list[Recording]]:
+    """Those that have no row yet, each SOP Instance UID once, and those whose UID stands for other content.
+
+    A row learns where the archive has its instance now.
+    """
     first: dict[str, Recording] = {}
     for one in recordings:
         first.setdefault(one.facts.sop_uid, one)
-    known = select(Instance.sop_uid, Instance.archive_id).where(Instance.study_id == study.id)
+    known = select(Instance.sop_uid, Instance.sha256, Instance.archive_id).where(Instance.study_id == study.id)
+    content = {uid: one.facts.sha256 for uid, one in first.items()}
     seen = set()
-    for uid, archive_id in session.execute(known.where(Instance.sop_uid.in_(first))):
+    for uid, sha256, archive_id in session.execute(known.where(Instance.sop_uid.in_(first))):
         seen.add(uid)
+        content[uid] = sha256
         if archive_id != first[uid].facts.archive_id:
             _moved(session, study, first[uid].facts)
-    return [one for uid, one in first.items() if uid not in seen]
+    fresh = [one for uid, one in first.items() if uid not in seen]
+    return fresh, [one for one in recordings if one.facts.sha256 != content[one.facts.sop_uid]]
 
 
 def _moved(session: Session, study: Study, facts: InstanceFacts) -> None:
