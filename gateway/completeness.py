@@ -112,6 +112,7 @@ def _slice(said: Attributes) -> Slice:
         normal=_cross(directions) if directions else None,
         acquisition=tuple(orjson.dumps(_values(said, tag)).decode() for tag in ACQUISITION),
         planned=_number(said, "00201002"),
+        spacing=next(iter(_numbers(said, "00180088", 1) or _numbers(said, "00180050", 1)), None),
     )
 
 

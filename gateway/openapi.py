@@ -85,6 +85,7 @@ SCHEMAS: Json = {
         last={"type": ["integer", "null"]},
         spacing={"type": ["number", "null"]},
         reason={"type": "string", "description": "why images were refused: they are not among those of the case"},
+        of={"type": ["integer", "null"], "description": "how many images there would be with the missing ones"},
     ),
     "Request": _object([], **REQUEST),
     "Opinion": _object(

@@ -1,30 +1,32 @@
 """Is a series whole? Missing slices, gaps and duplicates, from what its images say of themselves.
 
 Geometry comes first: slices of one stack lie at equal distances, and a hole in them is a slice that did not arrive,
-unless the images on both sides of it are numbered as neighbours (then it never was taken). Where images have no
-position, their numbers alone are looked at. What differs between acquisitions, echoes or phases is never compared.
+unless the images on both sides of it are numbered as neighbours (then it never was taken). Where too many are missing
+to see it from distances, numbers that agree with the places tell it. Where images have no position, their numbers alone
+are looked at. What differs between acquisitions, echoes or phases is never compared.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 from statistics import median
 from typing import Final
 
+from worklist.numbering import REGULAR, Numbering, alike, numbering
+
 Vector = tuple[float, float, float]
 
 SMALLEST_STACK: Final = 5
 """With fewer slices nobody can tell what their distance is."""
-REGULAR: Final = 0.8
-"""The share of distances that must be alike for a stack to be one."""
-ALIKE_MM: Final = 0.02
-ALIKE_SHARE: Final = 0.05
 HOLE: Final = 1.5
 """From so many distances on it is a hole."""
+MOST_LISTED: Final = 5
+"""Of more holes in an uneven stack one sentence says how many slices are missing."""
 FEWEST_NUMBERS: Final = 10
 MOST_MISSING_NUMBERS: Final = 0.1
 """Of images without position: more holes than this share are a way of numbering, not a loss."""
@@ -36,6 +38,8 @@ class Kind(StrEnum):
     """What may be wrong with a study or series. The values are stored."""
 
     GAP = "gap"  # slices of a stack are missing
+    SCATTERED = "scattered"  # slices are missing in many places of a stack
+    THINNED = "thinned"  # the image numbers and the spacing say that every second or third slice is here, and no other
     NUMBERS = "numbers"  # image numbers are missing
     DUPLICATES = "duplicates"  # the same image under two UIDs
     PLANNED = "planned"  # the images say that more of them were taken
@@ -49,7 +53,7 @@ class Kind(StrEnum):
 class Remark:
     """One finding. `first` and `last` are image numbers beside a gap or of a range of missing ones; lengths in mm.
 
-    `reason`: why images were refused, in a sentence.
+    `of`: how many images there would be with the missing ones, `reason`: why images were refused, in a sentence.
     """
 
     kind: Kind
@@ -59,13 +63,15 @@ class Remark:
     last: int | None = None
     spacing: float | None = None
     reason: str = ""
+    of: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
     """One image. `position` in mm and `normal` as in PS3.3 C.7.6.2.1.1, None if it says none.
 
-    `acquisition` is everything by which images of one place differ; `planned` its Images in Acquisition (0020,1002).
+    `acquisition` is everything by which images of one place differ; `planned` its Images in Acquisition (0020,1002);
+    `spacing` its Spacing Between Slices (0018,0088), else its Slice Thickness (0018,0050), in mm.
     """
 
     number: int | None
@@ -73,6 +79,7 @@ class Slice:
     normal: Vector | None
     acquisition: tuple[str, ...] = ()
     planned: int | None = None
+    spacing: float | None = None
 
 
 def remarks_of(series_uid: str, slices: Sequence[Slice]) -> list[Remark]:
@@ -80,8 +87,9 @@ def remarks_of(series_uid: str, slices: Sequence[Slice]) -> list[Remark]:
     placed = [one for one in slices if one.position and one.normal]
     found = list(_duplicates(series_uid, placed))
     if len(placed) * 2 > len(slices):
+        here = {one.number for one in slices if one.number is not None}
         for stack in _stacks(placed):
-            found += _gaps(series_uid, stack)
+            found += _gaps(series_uid, stack, here)
     else:
         found += _missing_numbers(series_uid, slices)
     return found + list(_fewer_than_planned(series_uid, slices))
@@ -102,20 +110,47 @@ def _direction(one: Slice) -> tuple[float, ...]:
     return tuple(round(part, 2) + 0.0 for part in one.normal or ())
 
 
-def _gaps(series_uid: str, stack: Sequence[Slice]) -> Iterator[Remark]:
+def _gaps(series_uid: str, stack: Sequence[Slice], here: AbstractSet[int]) -> Iterator[Remark]:
     normal = stack[0].normal or (0.0, 0.0, 1.0)
     places = {round(_along(one, normal), 2): one for one in stack}
-    ordered = sorted(places)
+    ordered = [places[at] for at in sorted(places)]
     if len(ordered) < SMALLEST_STACK:
         return
-    distances = [upper - lower for lower, upper in pairwise(ordered)]
+    distances = [upper - lower for lower, upper in pairwise(sorted(places))]
     usual = median(distances)
-    alike = sum(abs(each - usual) <= max(ALIKE_MM, ALIKE_SHARE * usual) for each in distances)
-    if alike < REGULAR * len(distances):
-        return
-    step = _usual_step([places[at] for at in ordered])
+    regular = sum(alike(each, usual) for each in distances) >= REGULAR * len(distances)
+    numbered = numbering([one.number for one in ordered], distances, _own_spacing(ordered))
+    if numbered and (numbered.thinned or not regular):
+        yield from _holes_in_numbers(series_uid, numbered, here)
+    elif regular:
+        yield from _wide_distances(series_uid, ordered, distances, usual)
+
+
+def _own_spacing(stack: Sequence[Slice]) -> float | None:
+    """What all slices of a stack say of their distance, None if they do not agree."""
+    said = {one.spacing for one in stack}
+    return said.pop() if len(said) == 1 else None
+
+
+def _holes_in_numbers(series_uid: str, numbered: Numbering, here: AbstractSet[int]) -> Iterator[Remark]:
+    holes = numbered.holes(here)
+    missing = sum(each.missing for each in holes)
+    spacing, total = round(numbered.spacing, 2), missing + len(numbered.numbers)
+    if numbered.thinned and missing:
+        yield Remark(Kind.THINNED, missing, series_uid, spacing=spacing, of=total)
+    elif len(holes) > MOST_LISTED:
+        yield Remark(Kind.SCATTERED, missing, series_uid, spacing=spacing, of=total)
+    else:
+        for each in holes:
+            yield Remark(Kind.GAP, each.missing, series_uid, each.first, each.last, spacing)
+
+
+def _wide_distances(
+    series_uid: str, ordered: Sequence[Slice], distances: Sequence[float], usual: float
+) -> Iterator[Remark]:
+    step = _usual_step(ordered)
     for (lower, upper), distance in zip(pairwise(ordered), distances, strict=True):
-        numbers = sorted(n for n in (places[lower].number, places[upper].number) if n is not None)
+        numbers = sorted(n for n in (lower.number, upper.number) if n is not None)
         never_taken = len(numbers) == 2 and numbers[1] - numbers[0] == step
         missing = round(distance / usual) - 1
         if HOLE * usual < distance and not never_taken and missing <= len(ordered):  # else two blocks, not one stack

@@ -52,6 +52,18 @@ def _seem(count: int, noun: str) -> str:
     return f"{counted(count, noun)} {'seems' if count == 1 else 'seem'}"
 
 
+def _scattered(remark: Remark) -> str:
+    amount = f"about {remark.count} of {remark.of} images"
+    return f"{amount} seem to be missing, in many places (slices are {remark.spacing:g} mm apart)."
+
+
+def _thinned(remark: Remark) -> str:
+    return (
+        f"perhaps {remark.count} of {remark.of} images are missing: the image numbers leave out as many, "
+        f"and slices of {remark.spacing:g} mm lie further apart than that."
+    )
+
+
 def _numbers(remark: Remark) -> str:
     if remark.first == remark.last:
         return f"image {remark.first} did not arrive."
@@ -74,6 +86,8 @@ def _asked_to_keep(remark: Remark) -> str:
 
 WORDS: Mapping[Kind, Callable[[Remark], str]] = {
     Kind.GAP: _gap,
+    Kind.SCATTERED: _scattered,
+    Kind.THINNED: _thinned,
     Kind.NUMBERS: _numbers,
     Kind.DUPLICATES: lambda one: f"{counted(one.count, 'image')} came twice, under different identifiers.",
     Kind.PLANNED: lambda one: f"by their own count, {counted(one.count, 'image')} of this acquisition did not arrive.",

@@ -47,6 +47,19 @@ def test_a_gap_is_found_and_gone_when_its_slices_come_late(world, study) -> None
 
 
 @ONE_ENGINE
+@pytest.mark.parametrize("said", [{"SpacingBetweenSlices": 2.0}, {"SliceThickness": 2.0}])
+def test_slices_that_know_their_distance_tell_that_every_second_is_missing(world, study, said) -> None:
+    study(range(1, 14, 2), **said)
+    assert remarks(world) == [(Kind.THINNED, 6)]
+
+
+@ONE_ENGINE
+def test_a_series_with_more_holes_than_a_page_can_list_is_one_finding(world, study) -> None:
+    study([1, 2, 4, 7, 9, 10, 13, 15, 16, 18, 20])
+    assert remarks(world) == [(Kind.SCATTERED, 9)]
+
+
+@ONE_ENGINE
 def test_a_study_is_not_looked_at_twice(world, study) -> None:
     study([1, 2])
     looking = Completeness(world.database, world.cache)
@@ -88,6 +101,15 @@ SEEN = {"kind": "gap", "count": 2, "series_uid": "1.2.3.1", "first": 6, "last": 
     [
         (SEEN, "Series 1 (axial): 2 slices seem to be missing between image 6 and image 9 (slices are 2 mm apart)."),
         (SEEN | {"count": 1, "first": None}, "Series 1 (axial): 1 slice seems to be missing (slices are 2 mm apart)."),
+        (
+            SEEN | {"kind": "scattered", "count": 84, "of": 250},
+            "Series 1 (axial): about 84 of 250 images seem to be missing, in many places (slices are 2 mm apart).",
+        ),
+        (
+            SEEN | {"kind": "thinned", "count": 49, "of": 99},
+            "Series 1 (axial): perhaps 49 of 99 images are missing: the image numbers leave out as many, "
+            "and slices of 2 mm lie further apart than that.",
+        ),
         (SEEN | {"kind": "numbers", "last": 6}, "Series 1 (axial): image 6 did not arrive."),
         (SEEN | {"kind": "numbers"}, "Series 1 (axial): images 6 to 9 did not arrive."),
         (SEEN | {"kind": "duplicates"}, "Series 1 (axial): 2 images came twice, under different identifiers."),

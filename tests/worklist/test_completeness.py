@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,8 @@ from worklist.completeness import Kind, Remark, Slice, remarks_of
 AXIAL, SAGITTAL = (0.0, 0.0, 1.0), (1.0, 0.0, 0.0)
 
 
-def stack(count, spacing=2.0, normal=AXIAL, first=1, **said):
+def stack(count, spacing=2.0, normal=AXIAL, first=1, slice_spacing=None, **said):
+    said = {**said, "spacing": slice_spacing}
     return [
         Slice(first + i, tuple(100.0 + spacing * i * part for part in normal), normal, **said) for i in range(count)
     ]
@@ -48,6 +50,67 @@ def test_three_planes_of_a_localizer_are_no_gap():
 def test_irregular_distances_are_not_judged():
     slices = [replace(one, position=(0.0, 0.0, float(i * i))) for i, one in enumerate(stack(12))]
     assert remarks_of("1.2", slices) == []
+
+
+def left_of(count, lost, seed, **said):
+    """A stack without so many of its inner slices, in no order."""
+    rng = random.Random(seed)
+    slices = stack(count, **said)
+    gone = set(rng.sample(range(1, count - 1), lost))
+    return rng.sample([one for i, one in enumerate(slices) if i not in gone], count - lost)
+
+
+@pytest.mark.parametrize("spacing", [0.33, 0.625, -2.0, 5.0])
+@pytest.mark.parametrize(("count", "lost"), [(100, 20), (100, 30), (100, 50), (250, 84), (250, 150)])
+def test_the_more_slices_are_missing_the_more_is_said(count, lost, spacing):
+    """Once nothing was said from a fifth of the distances on."""
+    for seed in range(5):
+        said = remarks_of("1.2", left_of(count, lost, seed, spacing=spacing))
+        assert [(one.kind, one.count, one.of) for one in said] == [(Kind.SCATTERED, lost, count)]
+
+
+def test_a_few_holes_of_an_uneven_stack_are_listed():
+    slices = [one for one in stack(10) if one.number not in {3, 5, 6, 9}]
+    assert [(one.count, one.first, one.last) for one in remarks_of("1.2", slices)] == [(1, 2, 4), (2, 4, 7), (1, 8, 10)]
+
+
+def test_every_second_slice_missing_is_said_softly_where_the_slices_know_their_distance():
+    assert remarks_of("1.2", stack(99, spacing=1.0, slice_spacing=1.0)[::2]) == [
+        Remark(Kind.THINNED, 49, "1.2", spacing=1.0, of=99)
+    ]
+
+
+@pytest.mark.parametrize("spacing", [None, 2.0, 5.0])
+def test_numbers_with_a_step_of_their_own_are_no_loss(spacing):
+    assert remarks_of("1.2", [replace(one, spacing=spacing) for one in stack(99, spacing=1.0)[::2]]) == []
+
+
+def test_slices_taken_in_two_interleaved_acquisitions_are_no_loss():
+    whole = stack(40, spacing=1.0, slice_spacing=1.0)
+    assert remarks_of("1.2", [replace(one, acquisition=(str(i % 2),)) for i, one in enumerate(whole)]) == []
+    assert remarks_of("1.2", [replace(one, acquisition=(str(i % 3 % 2),)) for i, one in enumerate(whole)]) == []
+
+
+def test_echoes_phases_and_times_that_are_numbered_in_turn_are_no_loss():
+    for turns in (2, 10):
+        series = [
+            replace(one, number=turns * i + turn, acquisition=(str(turn),), spacing=1.0)
+            for turn in range(turns)
+            for i, one in enumerate(stack(20, spacing=1.0))
+        ]
+        assert remarks_of("1.2", series) == []
+
+
+def test_a_tilted_gantry_and_an_uneven_scout_are_no_loss():
+    tilted = (0.0, -0.34202, 0.93969)
+    assert remarks_of("1.2", stack(100, normal=tilted, slice_spacing=2.0)) == []
+    places = (0.0, 30.0, 60.0, 150.0, 180.0, 300.0)
+    scout = [replace(one, position=(0.0, 0.0, at)) for one, at in zip(stack(6), places, strict=True)]
+    assert remarks_of("1.2", scout) == []
+
+
+def test_a_few_images_somebody_chose_from_a_stack_are_no_loss():
+    assert remarks_of("1.2", [one for one in stack(400) if one.number in {3, 17, 90, 91, 200, 333}]) == []
 
 
 def test_images_without_position_are_judged_by_their_numbers():
