@@ -19,7 +19,7 @@ from gateway.portal.identities import doubt_of
 from gateway.portal.notices import kept_aside, late_images
 from gateway.portal.priors import newest_prior
 from gateway.portal.reading import answers_of
-from gateway.portal.remarks import remarks_for_patient, remarks_in_words
+from gateway.portal.remarks import last_arrival, remarks_for_patient, remarks_in_words
 from gateway.portal.reports import moving, report_views, standing
 from gateway.portal.rights import READERS, asking
 from gateway.portal.services import PortalServices
@@ -143,6 +143,7 @@ def _about(session: Session, case: Case, who: Viewer) -> dict[str, object]:
         "documents": documents_of(session, who, case),
         "doubt": doubt_of(case),
         "remarks": remarks,
+        "last_arrival": last_arrival(case, remarks),
         "late": late_images(case, who),
         "aside": aside,
         "standing": standing(case, (aside, str(line.unread), *remarks)),

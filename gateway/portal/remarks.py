@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
 from gateway.portal.words import counted
 from worklist.completeness import Kind, Remark
@@ -30,6 +31,19 @@ def remarks_for_patient(case: Case, refused: Refused = NOTHING) -> str:
         "It looks as if some images of this examination are not on what you gave us. The specialist knows; "
         "if you have another CD of the same examination, keep it at hand."
     )
+
+
+def last_arrival(case: Case, remarks: Sequence[str]) -> tuple[str, datetime] | None:
+    """What is true of the images since which moment; None before the case was ready.
+
+    Complete is said only where the sender's own archive counted them and nothing is amiss, not of a study gone quiet.
+    """
+    if case.ready_at is None:
+        return None
+    moments = (case.ready_at, case.images_added_at, case.images_replaced_at)
+    counted_there = bool(case.studies) and all(each.expected is not None for each in case.studies)
+    words = "complete" if counted_there and not remarks else "nothing more came"
+    return words, max(each for each in moments if each is not None)
 
 
 def _sentence(study: Study, remark: Remark) -> str:

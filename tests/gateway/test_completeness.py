@@ -9,7 +9,7 @@ from pydicom.uid import generate_uid
 from gateway.completeness import Completeness
 from gateway.portal.remarks import WORDS, remarks_in_words
 from worklist.completeness import Kind
-from worklist.models import Case, CaseStudy, Series, Study
+from worklist.models import Case, CaseStudy, Series, Study, now
 from worklist.states import CaseState
 
 KEY_OBJECT_SELECTION = "1.2.840.10008.5.1.4.1.1.88.59"
@@ -152,3 +152,31 @@ def test_reader_and_patient_are_told_each_in_their_words(web, world, study) -> N
     assert "some images of this examination are not on what you gave us" in told
     assert "slices" not in told
     assert web.ask(reader, "GET", f"/api/v1/cases/{number}").json["studies"][0]["remarks"][0]["kind"] == "gap"
+
+
+@ONE_ENGINE
+def test_only_what_the_sender_counted_and_is_whole_is_called_complete(web, world, study) -> None:
+    """Once a study cut off in the middle was "complete since 15:41"."""
+    study([1, 2, 3, 4, 5, 8, 9, 10])
+    reader = web.people.reader()
+    with world.database.writing() as session:
+        case = Case(state=CaseState.CLAIMED, reader_id=reader.person_id, ready_at=now())
+        session.add(case)
+        session.flush()
+        session.add(CaseStudy(case_id=case.id, study_id=session.query(Study).one().id))
+        number = case.id
+
+    def page(expected):
+        with world.database.writing() as session:
+            found = session.query(Study).one()
+            found.expected, found.checked_version = expected, -1
+        remarks(world)
+        return web.ask(reader, "GET", f"/cases/{number}").text
+
+    assert "nothing more came since" in page(None)
+    assert "nothing more came since" in page(8)  # as many as counted, and yet with a gap
+    study([6, 7])
+    assert "nothing more came since" in page(None)
+    whole = page(10)
+    assert ", complete since" in whole
+    assert "nothing more came" not in whole
