@@ -11,6 +11,7 @@ from typing import BinaryIO
 from scp.arrival import UPLOAD, Arrival
 from scp.inbox import Inbox
 from scp.part10 import NotDicom, split_part10
+from scp.reasons import Unacceptable
 from scp.screen import Identity, Screening
 
 HEAD = 1 << 20  # bytes in which a file says how it is encoded
@@ -37,17 +38,31 @@ class Looked:
         return digest.hexdigest()
 
 
+class Unfit(Unacceptable):
+    """An object that can never be kept as it is; `said` is who it says it is, as far as it was read."""
+
+    def __init__(self, error: Unacceptable, said: Identity) -> None:
+        super().__init__(error.reason, error.detail)
+        self.said = said
+
+
 def looked_at(file: BinaryIO) -> Looked:
-    """Screen a Part 10 file without having it in memory. Raises NotDicom, Unacceptable."""
+    """Screen a Part 10 file without having it in memory. Raises NotDicom, Unacceptable: Unfit if it was read."""
     head = next(pieces(file, 0, HEAD), b"")
     if not head:
         raise NotDicom("This file is empty.")
     transfer_syntax, begun = split_part10(head)
     dataset_at = len(head) - len(begun)
-    screening = Screening(transfer_syntax)
-    for piece in pieces(file, dataset_at):
-        screening.feed(piece)
-    return Looked(screening.finish(), transfer_syntax, file, dataset_at)
+    return Looked(_screened(file, dataset_at, Screening(transfer_syntax)), transfer_syntax, file, dataset_at)
+
+
+def _screened(file: BinaryIO, dataset_at: int, screening: Screening) -> Identity:
+    try:
+        for piece in pieces(file, dataset_at):
+            screening.feed(piece)
+        return screening.finish()
+    except Unacceptable as error:
+        raise Unfit(error, screening.so_far()) from error
 
 
 def pieces(file: BinaryIO, at: int, size: int = PIECE) -> Iterator[bytes]:

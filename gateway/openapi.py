@@ -137,6 +137,8 @@ SCHEMAS: Json = {
         ae_title=TEXT,
         decision=TEXT,
         answer=TEXT,
+        study_uid=TEXT,
+        sop_uid=TEXT,
     ),
     "Commitment": _object(
         ["id", "transaction_uid", "state", "asked", "committed", "failed"],
@@ -271,9 +273,10 @@ def document() -> Json:
         for act, words in (("accept", "Let it into its study"), ("reject", "Keep it out, and tell the sender why"))
     } | {
         "/api/v1/arrivals/{site_id}/{study_uid}": {
-            "get": _operation("Every instance of one study as it arrived",
-                              _answer("Instances", _object(["study_uid", "instances"], study_uid=TEXT,
-                                                           instances=_array({"type": "object"}))))
+            "get": _operation("Every object of one study (“none”: of no study), and why some were not taken",
+                              _answer("Objects", _object(["study_uid", "instances", "not_taken"], study_uid=TEXT,
+                                                         instances=_array({"type": "object"}),
+                                                         not_taken=_array({"type": "object"}))))
             | {"parameters": [
                 {"name": "site_id", "in": "path", "required": True, "schema": {"type": "integer"}},
                 {"name": "study_uid", "in": "path", "required": True, "schema": TEXT},

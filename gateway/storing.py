@@ -6,22 +6,32 @@ Who may send nothing here is told so before a byte is read; what may not be sent
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import BinaryIO
+
+import structlog
 
 from config.database import Database
 from dicomweb.keeping import FailureReason, Keep, Kept, NotKept, StoreTarget, Takes
-from gateway.door import Looked, looked_at, put
+from gateway.door import Looked, Unfit, looked_at, put
 from gateway.made import MadeHere, refused
-from scp.arrival import UPLOAD, VIEWER
+from scp.arrival import DICOMWEB, VIEWER, Refusal
 from scp.inbox import Inbox
 from scp.part10 import NotDicom
 from scp.reasons import Reason, Unacceptable
+from scp.screen import NOT_READ, Identity
 from worklist.access import Sight
 from worklist.making import places
 from worklist.states import Role
 
 Check = Callable[[Looked], str]
 """Say whose the object is (its origin), or raise NotKept."""
+
+Note = Callable[[Identity, NotKept], None]
+"""Write down that what says it is this was refused."""
+
+log = structlog.get_logger()
 
 SYNTAXES = frozenset({Reason.UNKNOWN_SYNTAX, Reason.DEFLATED})
 
@@ -32,14 +42,16 @@ def store_target(inbox: Inbox, database: Database) -> StoreTarget:
     def target(sight: Sight, takes: Takes) -> Keep | None:
         who = sight.viewer
         if Role.SITE in who.roles and who.site_id is not None:
-            check = _of_site(f"site:{who.site_id}", takes)
-            return lambda file: _keep(file, check, lambda looked, origin: put(inbox, looked, origin, UPLOAD))
+            check, note = _of_site(site := f"site:{who.site_id}", takes), _note_for(inbox, site)
+            return lambda file: _keep(file, check, lambda looked, origin: put(inbox, looked, origin, DICOMWEB), note)
         with database.reading() as session:
             open_to_me = {one.study_uid: one for one in places(session, sight) if takes(one.origin, one.study_uid)}
         if not open_to_me:
             return None
         made, mine = MadeHere(database, who.person_id, open_to_me), str(who.person_id)
-        return lambda file: _keep(file, made.check, lambda looked, origin: put(inbox, looked, origin, VIEWER, mine))
+        return lambda file: _keep(
+            file, made.check, lambda looked, origin: put(inbox, looked, origin, VIEWER, mine), _unnoted
+        )
 
     return target
 
@@ -53,14 +65,52 @@ def _of_site(origin: str, takes: Takes) -> Check:
     return check
 
 
-def _keep(file: BinaryIO, check: Check, keep: Callable[[Looked, str], None]) -> Kept:
+def _keep(file: BinaryIO, check: Check, keep: Callable[[Looked, str], None], note: Note) -> Kept:
     try:
         looked = looked_at(file)
-    except NotDicom as error:
-        raise NotKept(FailureReason.CANNOT_UNDERSTAND, str(error)) from error
-    except Unacceptable as error:
-        reason = FailureReason.SYNTAX_NOT_SUPPORTED if error.reason in SYNTAXES else error.status
-        raise NotKept(reason, error.sentence) from error
-    keep(looked, check(looked))
+    except (NotDicom, Unacceptable) as error:
+        said = error.said if isinstance(error, Unfit) else NOT_READ
+        refusal = NotKept(_reason(error), str(error), sop_class_uid=said.sop_class_uid, sop_uid=said.sop_uid)
+        note(said, refusal)
+        raise refusal from error
     one = looked.identity
+    try:
+        origin = check(looked)
+    except NotKept as refusal:
+        note(one, refusal)
+        raise
+    keep(looked, origin)
     return Kept(one.sop_class_uid, one.sop_uid, one.study_uid, one.series_uid)
+
+
+def _reason(error: NotDicom | Unacceptable) -> int:
+    if isinstance(error, NotDicom):
+        return FailureReason.CANNOT_UNDERSTAND
+    return FailureReason.SYNTAX_NOT_SUPPORTED if error.reason in SYNTAXES else error.status
+
+
+def _note_for(inbox: Inbox, origin: str) -> Note:
+    """As for C-STORE: one note for each object and reason, and no disk is filled by who repeats themselves."""
+
+    def note(said: Identity, refusal: NotKept) -> None:
+        log.warning("refused an instance", origin=origin, sop_uid=said.sop_uid, reason=str(refusal))
+        try:
+            inbox.refuse(
+                Refusal(
+                    origin=origin,
+                    sender=DICOMWEB,
+                    reason=str(refusal),
+                    status=int(refusal.reason),
+                    received_at=datetime.now(UTC),
+                    **asdict(said),
+                )
+            )
+        except OSError as failure:
+            log.warning("could not note a refusal", origin=origin, sop_uid=said.sop_uid, error=failure.strerror)
+
+    return note
+
+
+def _unnoted(said: Identity, refusal: NotKept) -> None:
+    """What a reader made is no arrival of a hospital: the reader is told, and nobody else."""
+    log.info("refused what a reader made", sop_uid=said.sop_uid, reason=str(refusal))

@@ -9,6 +9,9 @@ from datetime import datetime
 UPLOAD = "upload"
 """The sender of an object that came by the browser instead of an association."""
 
+DICOMWEB = "DICOMweb"
+"""The sender of an object that a site's program or person stored by STOW-RS."""
+
 VIEWER = "viewer"
 """The sender of an object that a reader made in the viewer."""
 
@@ -18,9 +21,9 @@ class Arrival:
     """One kept instance: whose it is, who sent it, and what it says it is.
 
     `origin` decides every later right (`site:<id>`, `case:<id>`, `self-test`); it comes from our own peer book or
-    session, never from the object. `sender` is the calling AE title, `UPLOAD` or `VIEWER`. The UIDs have been checked
-    for syntax by `scp.screen`. `received_at` is aware and in UTC. `made_by` is the number of the person who made the
-    object in the viewer, "" for what was sent.
+    session, never from the object. `sender` is the calling AE title, `UPLOAD`, `DICOMWEB` or `VIEWER`. The UIDs have
+    been checked for syntax by `scp.screen`. `received_at` is aware and in UTC. `made_by` is the number of the person
+    who made the object in the viewer, "" for what was sent.
     """
 
     origin: str

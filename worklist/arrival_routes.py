@@ -9,17 +9,17 @@ import flask
 from flask import Blueprint
 
 from config.database import Database
-from worklist.arrivals import Arrivals, NotTaken, StudyArrival, Wanted, arrivals, instances_of
+from worklist.arrivals import Arrivals, NotTaken, StudyArrival, Wanted, arrivals
+from worklist.arrived_objects import ARCHIVED, ArrivedObject, objects_of
 from worklist.asking import Ask, asking, guard
 from worklist.lifecycle import NotFound
-from worklist.models import Instance
 from worklist.routes import Invalid
 
 Json = dict[str, object]
 
 
 def create_arrivals_api(database: Database, viewer: Ask) -> Blueprint:
-    """The blueprint: the studies that arrived, and the instances of one."""
+    """The blueprint: the studies that arrived, and the objects of one."""
     api = Blueprint("arrivals", __name__, url_prefix="/api/v1/arrivals")
     guard(api, viewer)
 
@@ -31,10 +31,14 @@ def create_arrivals_api(database: Database, viewer: Ask) -> Blueprint:
     @api.get("/<int:site_id>/<study_uid>")
     def one(site_id: int, study_uid: str) -> Json:
         with database.reading() as session:
-            rows = instances_of(session, asking(), site_id, study_uid)
-            if not rows:
-                raise NotFound("Nothing of this study arrived.")
-            return {"study_uid": study_uid, "instances": [_instance(each) for each in rows]}
+            found = objects_of(session, asking(), site_id, study_uid)
+        if not found:
+            raise NotFound("Nothing of this study arrived.")
+        return {
+            "study_uid": study_uid,
+            "instances": [_instance(each) for each in found if each.state == ARCHIVED],
+            "not_taken": [_object(each) for each in found if each.state != ARCHIVED],
+        }
 
     return api
 
@@ -99,10 +103,15 @@ def _not_taken(one: NotTaken) -> Json:
     status = f"{one.status:04X}" if one.status else None
     return {"kind": one.kind, "reason": one.reason, "count": one.count, "status": status,
             "last_at": one.last_at.isoformat(), "ae_title": one.sender, "decision": one.decision,
-            "answer": one.answer}  # fmt: skip
+            "answer": one.answer, "study_uid": one.study_uid, "sop_uid": one.sop_uid}  # fmt: skip
 
 
-def _instance(row: Instance) -> Json:
-    return {"sop_uid": row.sop_uid, "sop_class_uid": row.sop_class_uid, "transfer_syntax": row.transfer_syntax,
-            "ae_title": row.sender, "received_at": row.received_at.isoformat(), "bytes": row.size,
-            "sha256": row.sha256}  # fmt: skip
+def _instance(one: ArrivedObject) -> Json:
+    return {"sop_uid": one.sop_uid, "state": one.state, "sop_class_uid": one.sop_class_uid,
+            "transfer_syntax": one.transfer_syntax, "ae_title": one.sender,
+            "received_at": one.received_at.isoformat(), "bytes": one.size, "sha256": one.sha256}  # fmt: skip
+
+
+def _object(one: ArrivedObject) -> Json:
+    return {"sop_uid": one.sop_uid, "state": one.state, "status": one.status or None, "reason": one.reason,
+            "answer": one.answer, "ae_title": one.sender, "received_at": one.received_at.isoformat()}  # fmt: skip

@@ -39,8 +39,10 @@ class FromSender:
 
 @dataclass(frozen=True, slots=True)
 class NotTaken:
-    """Objects of one study that did not become part of it, for one reason."""
+    """Objects of one study that did not become part of it, for one reason; `sop_uid` is that of one of them."""
 
+    origin: str
+    study_uid: str
     kind: str
     reason: str
     count: int
@@ -49,6 +51,12 @@ class NotTaken:
     sender: str
     decision: str
     answer: str
+    sop_uid: str
+
+    @property
+    def site_id(self) -> int:
+        """Whose they are."""
+        return int(self.origin.removeprefix("site:"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +180,7 @@ def _not_taken(
             Trouble.sender,
             Trouble.decision,
             Trouble.answer,
+            func.min(Trouble.sop_uid),
         )
         .where(of_these, Trouble.decision != Decision.ACCEPTED, *_within(wanted, Trouble.received_at))
         .group_by(
@@ -189,7 +198,7 @@ def _not_taken(
     found: dict[tuple[str, str], tuple[NotTaken, ...]] = {}
     for row in session.execute(query):
         key = row[0], row[1]
-        found[key] = (*found.get(key, ()), NotTaken(*row[2:10]))
+        found[key] = (*found.get(key, ()), NotTaken(*row))
     return found
 
 

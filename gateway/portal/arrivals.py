@@ -15,28 +15,32 @@ from gateway.portal.oversight import KINDS
 from gateway.portal.rights import asking
 from gateway.portal.services import PortalServices
 from worklist.arrival_routes import wanted
-from worklist.arrivals import Arrivals, Wanted, arrivals, instances_of
+from worklist.arrivals import Arrivals, Wanted, arrivals
+from worklist.arrived_objects import NO_STUDY, ArrivedObject, objects_of
 from worklist.lifecycle import NotFound
-from worklist.models import Instance
 
-COLUMNS = ("sop_instance_uid", "sop_class_uid", "transfer_syntax", "ae_title", "received_at", "bytes", "sha256")
-FORMULA = ("=", "+", "-", "@", "\t")
+COLUMNS = ("sop_instance_uid", "sop_class_uid", "transfer_syntax", "ae_title", "received_at", "bytes", "sha256",
+           "state", "status", "reason", "answer")  # fmt: skip
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet would compute instead of show."""
 
 
-def _lines(rows: Sequence[Instance]) -> Iterator[str]:
+def _lines(rows: Sequence[ArrivedObject]) -> Iterator[str]:
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
     for row in rows:
-        sender = f"'{row.sender}" if row.sender.startswith(FORMULA) else row.sender
-        writer.writerow(
-            (row.sop_uid, row.sop_class_uid, row.transfer_syntax, sender, row.received_at.isoformat(), row.size,
-             row.sha256)
-        )  # fmt: skip
+        writer.writerow(map(_shown, (
+            row.sop_uid, row.sop_class_uid, row.transfer_syntax, row.sender, row.received_at.isoformat(), row.size,
+            row.sha256, row.state, row.status, row.reason, row.answer,
+        )))  # fmt: skip
         yield out.getvalue()
         out.seek(0)
         out.truncate()
+
+
+def _shown(value: str | int | None) -> str | int | None:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
 def add_pages(portal: Blueprint, services: PortalServices) -> None:
@@ -61,6 +65,7 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
             dicom=services.settings.dicom,
             committing=committing,
             commitment_states=STATES,
+            no_study=NO_STUDY,
         )
 
     @portal.get("/arrivals")
@@ -74,9 +79,9 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
     @portal.get("/arrivals/<int:site_id>/<study_uid>.csv")
     def arrived_csv(site_id: int, study_uid: str) -> ResponseReturnValue:
         with services.database.reading() as session:
-            rows = instances_of(session, asking(), site_id, study_uid)
+            rows = objects_of(session, asking(), site_id, study_uid)
         if not rows:
             raise NotFound("Nothing of this study arrived.")
         answer = flask.Response("".join(_lines(rows)), mimetype="text/csv")
-        answer.headers["Content-Disposition"] = f'attachment; filename="arrived-{rows[0].study_id}.csv"'
+        answer.headers["Content-Disposition"] = f'attachment; filename="arrived-{study_uid}.csv"'
         return answer

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from xml.etree import ElementTree
 
 import pytest
 import requests
+from pydicom import Dataset
 from pydicom.uid import generate_uid
 
 from dicomweb.keeping import FailureReason
@@ -87,7 +89,33 @@ def test_an_instance_of_another_study_than_the_path_says_is_not_kept(world):
     response = post(world, body(sent.part10), f"/studies/{generate_uid()}")
     assert response.status_code == 409
     assert reasons(response.json()) == [FailureReason.OTHER_STUDY]
+    assert (0xA901, sent.sop_uid) in {(one.status, one.sop_uid) for _, one in world.inbox.refusals(1000)}
     assert sent.sop_uid not in waiting(world)
+
+
+def test_what_was_refused_is_named_to_its_sender_and_noted(world):
+    """Its reason came as a bare number in Other Failures, and neither the hospital nor the coordinator saw it."""
+    sent = world.instance("CT_small.dcm", generate_uid())
+    deep = sent.dataset
+    for _ in range(40):
+        outer = Dataset()
+        outer.ContentSequence = [deep.ContentSequence[0] if "ContentSequence" in deep else Dataset()]
+        deep.ContentSequence = [outer]
+    out = io.BytesIO()
+    deep.save_as(out, enforce_file_format=True)
+    response = post(world, body(out.getvalue(), b"no DICOM"))
+    assert response.status_code == 409
+    (item,) = response.json()["00081198"]["Value"]
+    assert item == {
+        "00081150": {"vr": "UI", "Value": [deep.SOPClassUID]},
+        "00081155": {"vr": "UI", "Value": [sent.sop_uid]},
+        "00081197": {"vr": "US", "Value": [0xC012]},
+    }
+    assert reasons(response.json(), "0008119A") == [FailureReason.CANNOT_UNDERSTAND]
+    origin = f"site:{world.viewers['hospital'].site_id}"
+    noted = {(one.origin, one.sender, one.status, one.study_uid, one.sop_uid) for _, one in world.inbox.refusals(1000)}
+    assert (origin, "DICOMweb", 0xC012, sent.study_uid, sent.sop_uid) in noted
+    assert (origin, "DICOMweb", 0xC000, "", "") in noted
 
 
 def test_none_kept_is_409(world):

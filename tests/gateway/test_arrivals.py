@@ -6,8 +6,10 @@ import csv
 import io
 
 import pytest
+from pydicom import dcmread
 from pydicom.uid import generate_uid
 
+from gateway.troubles import note_refusals
 from worklist.models import Instance, Trouble, now
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
@@ -24,7 +26,8 @@ def hospital(web, people):
     with web.database.writing() as session:
         for key, study_uid in (("a", uids["StudyInstanceUID"]), ("b", "")):
             session.add(Trouble(kind="refused", origin=f"site:{site}", sender="CT_1", reason="It is truncated.",
-                                status=0xC001, study_uid=study_uid, key=key, received_at=now()))  # fmt: skip
+                                status=0xC001, study_uid=study_uid, sop_uid="1.2.3", key=key,
+                                received_at=now()))  # fmt: skip
     return site, uids["StudyInstanceUID"]
 
 
@@ -42,7 +45,7 @@ def test_a_hospital_sees_what_arrived_and_what_was_not_taken(web, people, hospit
     assert study["bytes"] == sum(row.size for row in web.world.instances())
     assert [(each["ae_title"], each["instances"]) for each in study["senders"]] == [("HOSPITAL", 2)]
     refused = {"kind": "refused", "reason": "It is truncated.", "count": 1, "status": "C001", "ae_title": "CT_1",
-               "decision": "", "answer": ""}  # fmt: skip
+               "decision": "", "answer": "", "study_uid": study_uid, "sop_uid": "1.2.3"}  # fmt: skip
     assert [refused | {"last_at": each["last_at"]} for each in study["not_taken"]] == study["not_taken"] != []
     assert [each["reason"] for each in found["not_taken"]] == ["It is truncated."]
 
@@ -80,10 +83,59 @@ def test_every_image_is_listed_with_its_digest_and_a_spreadsheet_computes_nothin
             row.sender = "=2+2"
     said = web.ask(people.hospital(site), "GET", f"/arrivals/{site}/{study_uid}.csv").text
     rows = list(csv.DictReader(io.StringIO(said)))
-    assert [row["sha256"] for row in rows] == [row.sha256 for row in web.world.instances()]
-    assert {row["ae_title"] for row in rows} == {"'=2+2"}
+    archived = [row for row in rows if row["state"] == "archived"]
+    assert [row["sha256"] for row in archived] == [row.sha256 for row in web.world.instances()]
+    assert {row["ae_title"] for row in archived} == {"'=2+2"}
     listed = arrived(web, people.hospital(site), f"/{site}/{study_uid}")
     assert [each["sop_uid"] for each in listed["instances"]] == [row.sop_uid for row in web.world.instances()]
+
+
+def test_every_object_that_was_not_taken_is_named_with_its_state_and_why(web, people, hospital) -> None:
+    """The list once had what was taken alone: a sender could not find out which of its objects was refused."""
+    site, study_uid = hospital
+    with web.database.writing() as session:
+        for key, decision in (("c", ""), ("d", "accepted"), ("e", "rejected")):
+            session.add(Trouble(kind="quarantined", origin=f"site:{site}", sender="CT_1", reason="Another content.",
+                                study_uid=study_uid, sop_uid=f"1.2.{ord(key)}", key=key, received_at=now(),
+                                decision=decision, answer="=So it is." if decision else ""))  # fmt: skip
+    who = people.hospital(site)
+    expected = [("1.2.3", "refused", "C001", "It is truncated.", ""),
+                ("1.2.99", "kept aside", "", "Another content.", ""),
+                ("1.2.100", "accepted", "", "Another content.", "=So it is."),
+                ("1.2.101", "rejected", "", "Another content.", "=So it is.")]  # fmt: skip
+    told = arrived(web, who, f"/{site}/{study_uid}")["not_taken"]
+    assert [
+        (one["sop_uid"], one["state"], one["status"] or "", one["reason"], one["answer"]) for one in told
+    ] == expected
+    said = web.ask(who, "GET", f"/arrivals/{site}/{study_uid}.csv").text
+    rows = [row for row in csv.DictReader(io.StringIO(said)) if row["state"] != "archived"]
+    assert [(row["sop_instance_uid"], row["state"], row["status"]) for row in rows] == [one[:3] for one in expected]
+    assert [row["answer"] for row in rows] == ["", "", "'=So it is.", "'=So it is."]
+
+
+def test_what_said_no_study_is_named_too(web, people, hospital) -> None:
+    site, _ = hospital
+    who = people.hospital(site)
+    page = web.ask(who, "GET", "/arrivals").text
+    assert f'href="/arrivals/{site}/none.csv"' in page
+    assert "1.2.3,,,CT_1," in web.ask(who, "GET", f"/arrivals/{site}/none.csv").text
+    assert [one["sop_uid"] for one in arrived(web, who, f"/{site}/none")["not_taken"]] == ["1.2.3"]
+    assert web.ask(people.hospital(people.site()), "GET", f"/arrivals/{site}/none.csv").status_code == 404
+
+
+def test_what_stow_refuses_stands_under_what_arrived_and_on_oversight(web, people) -> None:
+    """It was told to the program that sent it, and to nobody else."""
+    site = people.site()
+    who = people.hospital(site)
+    image = web.world.make(StudyInstanceUID="1.2.3").replace(b"1.2.3\0", b"1.2.x\0")
+    part = b"--guid\r\nContent-Type: application/dicom\r\n\r\n" + image + b"\r\n--guid--"
+    kind = 'multipart/related; type="application/dicom"; boundary=guid'
+    assert web.ask(who, "POST", "/dicom-web/studies", data=part, content_type=kind).status_code == 409
+    note_refusals(web.world.inbox, web.database)
+    (refused,) = arrived(web, who)["not_taken"]
+    assert (refused["status"], refused["ae_title"]) == ("C021", "DICOMweb")
+    assert refused["sop_uid"] == dcmread(io.BytesIO(image), stop_before_pixels=True).SOPInstanceUID
+    assert "A UID is not written as DICOM requires" in web.ask(people.coordinator(), "GET", "/oversight").text
 
 
 def test_the_page_shows_it_in_words(web, people, hospital) -> None:

@@ -10,7 +10,8 @@ from playwright.sync_api import Browser, Page, Playwright, Route
 from pydicom.uid import generate_uid
 
 from config.settings import PROGRAM
-from worklist.models import Trouble
+from worklist.models import Commitment, CommitmentItem, Trouble, now
+from worklist.states import CommitmentState
 
 pytestmark = [pytest.mark.peers, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
 
@@ -90,3 +91,20 @@ def test_a_long_dicomweb_address_breaks_within_the_page(phone, web, people) -> N
     page = phone(who, "/sites/1")
     assert url in page.content()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_on_a_desk_the_reasons_of_a_commitment_have_the_widest_column(phone, web, people) -> None:
+    """They stood a word to a line, beside a wide and empty column of the sender."""
+    site, _ = people.site(), people.site()  # of two, a coordinator has a column more
+    with web.database.writing() as session:
+        item = CommitmentItem(sop_uid="1.2.3", sop_class_uid="1.2.840.10008.5.1.4.1.1.2", reason=0x0112)
+        session.add(Commitment(key="a", origin=f"site:{site}", sender="CT_1", transaction_uid=generate_uid(),
+                               state=CommitmentState.REPORTED, received_at=now(), judged_at=now(),
+                               items=[item]))  # fmt: skip
+    for who in (people.hospital(site), people.coordinator()):
+        page = phone(who, "/arrivals")
+        page.set_viewport_size({"width": 1280, "height": 900})
+        widths = page.evaluate(
+            "() => [...document.querySelectorAll('.commitments th')].map(one => one.getBoundingClientRect().width)"
+        )
+        assert max(widths) == widths[-1]
