@@ -62,6 +62,8 @@ def test_what_ohif_sends_is_stored_for_the_site(world):
     origin, part10 = waiting(world)[sent.sop_uid]
     assert origin == f"site:{world.viewers['hospital'].site_id}"
     assert part10.endswith(sent.part10[-1000:])
+    (sender,) = (one.arrival.sender for one in world.inbox.waiting(1000) if one.arrival.sop_uid == sent.sop_uid)
+    assert sender == "DICOMweb"
 
 
 def test_dicomweb_client_stores_many_chunked(world):
