@@ -9,14 +9,7 @@ import os
 from pathlib import Path
 
 from config.keys import Key, KeyRing
-from config.sealed_head import MAGIC, NOTE_AT, SLOTS_AT, Damaged, Subject, intact_slots, make_slot, open_slots
-
-
-def is_sealed(path: Path) -> bool:
-    """Whether a file claims to be a sealed one. Raises OSError."""
-    with path.open("rb", buffering=0) as file:
-        head = file.read(NOTE_AT)
-    return any(head[at:].startswith(MAGIC) for at in SLOTS_AT)
+from config.sealed_head import NOTE_AT, SLOTS_AT, Damaged, Subject, intact_slots, make_slot, open_slots
 
 
 def keys_needed(path: Path) -> frozenset[str]:

@@ -58,7 +58,7 @@ def rotate_keys(data: Data) -> None:
     settings = open_installation(data)
     folders, ring = Folders(settings.data), unlock(settings)
     done = rotate(folders, ring)
-    typer.echo(f"{done.wrapped} files wrapped with {ring.active().id}, {done.sealed} sealed that lay in clear.")
+    typer.echo(f"{done.wrapped} files wrapped with {ring.active().id}.")
     for path in done.damaged:
         typer.echo(f"{path} cannot be opened and stays as it is.")
     needed = needs(folders)

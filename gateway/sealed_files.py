@@ -1,4 +1,4 @@
-"""Every sealed file of an installation: which keys they need, wrapping them anew, sealing what lies there in clear."""
+"""Every sealed file of an installation: which keys they need, and wrapping them anew."""
 
 from __future__ import annotations
 
@@ -9,27 +9,21 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
-
 from config.keys import KeyRing
 from config.rewrapping import keys_needed, rewrap
 from config.sealing import Damaged, Subject
 from gateway.installation import Folders
 from orthanc.shelf import sealed_files as cached_files
-from scp import plain_entry, resealing
 from scp.entry import subject_of
 from scp.notes import subject_of_note
 from scp.shelf import is_key
 
-log = structlog.get_logger()
-
 
 @dataclass(frozen=True, slots=True)
 class Rotated:
-    """What a rotation did: files wrapped anew, files sealed that lay in clear, and files that nobody can open."""
+    """What a rotation did: files wrapped anew, and files that nobody can open."""
 
     wrapped: int
-    sealed: int
     damaged: tuple[Path, ...]
 
 
@@ -56,27 +50,12 @@ def rotate(folders: Folders, ring: KeyRing) -> Rotated:
 
     Raises KeyMissing, OSError.
     """
-    wrapped, sealed = 0, seal_what_is_plain(folders, ring)
+    wrapped = 0
     while True:  # a file may move to a folder that was looked at before: until a whole look finds nothing to do
         done, damaged = _pass(folders, ring)
         wrapped += done
         if not done:
-            return Rotated(wrapped, sealed, tuple(damaged))
-
-
-def seal_what_is_plain(folders: Folders, ring: KeyRing) -> int:
-    """Seal the entries of the time before entries were sealed; return how many. Raises OSError."""
-    sealed = 0
-    for path in _entries(folders):
-        try:
-            if plain_entry.is_plain(path):
-                resealing.seal(path, folders.inbox / "tmp", ring)
-                sealed += 1
-        except FileNotFoundError:
-            continue
-        except Damaged:
-            log.exception("a plain entry is damaged and stays as it is", key=path.name)
-    return sealed
+            return Rotated(wrapped, tuple(damaged))
 
 
 def _pass(folders: Folders, ring: KeyRing) -> tuple[int, list[Path]]:

@@ -14,6 +14,7 @@ from config.database import Database
 from gateway.taken import Rejected
 from scp.arrival import Refusal
 from scp.inbox import Inbox
+from scp.shelf import is_key
 from worklist.history import KEPT_ASIDE, REFUSED_AT_THE_DOOR, of_study, shared_reason, tell
 from worklist.models import Trouble, now
 from worklist.states import TroubleKind
@@ -24,6 +25,9 @@ log = structlog.get_logger()
 LOOK_AGAIN = 60.0
 NOT_READ = "It was received, but cannot be read from our own disk. Look at the disk; it is tried again by itself."
 BROKEN = "It was received, but its file on our own disk is damaged. Ask the sender to send the study again."
+BROKEN_NOTE = (
+    "The note of an object that was refused is damaged on our own disk. Its sender was told; who, is not known here."
+)
 
 
 def note_quarantine(session: Session, rejected: Iterable[Rejected]) -> None:
@@ -71,13 +75,17 @@ def unusable_entries(inbox: Inbox, database: Database) -> Callable[[], bool]:
         unreadable: dict[tuple[str, str], str] = {
             (TroubleKind.UNREADABLE, key): told or NOT_READ for key, told in inbox.unreadable().items()
         }
-        found = unreadable | {(TroubleKind.DAMAGED, path.name): BROKEN for path in inbox.damaged()}
+        found = unreadable | {(TroubleKind.DAMAGED, path.name): _broken(path.name) for path in inbox.damaged()}
         if found != noted or time.monotonic() > again_at:
             _write(database, found)
             noted, again_at = found, time.monotonic() + LOOK_AGAIN
         return False
 
     return step
+
+
+def _broken(name: str) -> str:
+    return BROKEN if is_key(name) else BROKEN_NOTE
 
 
 def _write(database: Database, there: Mapping[tuple[str, str], str]) -> None:

@@ -18,7 +18,6 @@ from gateway import assets
 from gateway.installation import Folders, read_secrets, remember_start
 from gateway.listening import where
 from gateway.readiness import ready_file
-from gateway.sealed_files import seal_what_is_plain
 from gateway.supervisor import (
     NICENESS,
     Part,
@@ -53,7 +52,7 @@ def run(start: Start) -> None:
     folders.make()
     lock = hold_lock(folders.data / "lock")
     try:
-        seal_what_is_plain(folders, unlock(settings))
+        unlock(settings)
         folders.forget_uploads()
         settings, managed = _choose_archive(settings, folders)
         _check(settings)

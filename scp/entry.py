@@ -13,7 +13,6 @@ import orjson
 
 from config.keys import KeyRing
 from config.sealing import Damaged, Sealed, Subject
-from scp import plain_entry
 from scp.arrival import Arrival
 from scp.part10 import file_head
 
@@ -85,9 +84,6 @@ def note_of(key: str, arrival: Arrival) -> bytes:
 
 def read_entry(path: Path, ring: KeyRing) -> Entry:
     """Read the note alone. Raises Damaged, KeyMissing, OSError if it is gone."""
-    if plain_entry.is_plain(path):
-        told = plain_entry.read_head(path)
-        return Entry(path.name, told.arrival, told.size)
     with Sealed(path, ring, subject_of(path.name)) as sealed:
         arrival = _note(path, sealed)
         return Entry(path.name, arrival, len(part10_head(arrival)) + sealed.size)
@@ -95,9 +91,6 @@ def read_entry(path: Path, ring: KeyRing) -> Entry:
 
 def read_stored(path: Path, ring: KeyRing) -> Stored:
     """Read the whole object and prove it. Raises Damaged, KeyMissing, OSError if it cannot be read."""
-    if plain_entry.is_plain(path):
-        told = plain_entry.read_head(path)
-        return _whole(told.arrival, [plain_entry.read_dataset(path)])
     with Sealed(path, ring, subject_of(path.name)) as sealed:
         arrival = _note(path, sealed)
         if sealed.size <= WHOLE:
@@ -115,7 +108,7 @@ def _note(path: Path, sealed: Sealed) -> Arrival:
         raise Damaged(f"the note of {path.name} cannot be read") from error
 
 
-def _whole(arrival: Arrival, dataset: Iterator[bytes] | list[bytes]) -> Stored:
+def _whole(arrival: Arrival, dataset: Iterator[bytes]) -> Stored:
     head = part10_head(arrival)
     part10 = b"".join((head, *dataset))
     sha256 = hashlib.sha256(memoryview(part10)[len(head) :]).hexdigest()

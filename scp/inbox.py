@@ -2,7 +2,7 @@
 
     tmp/      files being written        new/      complete entries that wait for the archive
     held/     what the archive has, kept for a while in case it loses its last moments
-    refused/  notes for coordinators     damaged/  files whose head cannot be read
+    refused/  notes for coordinators     damaged/  files that are not as they were sealed
     commitments/  what peers want to be told is safe (`scp.transactions`)
 
 Any number of processes may put; one at a time may empty it (`lock`). Nothing of what a peer sent is part of a name,
@@ -69,7 +69,7 @@ class Inbox:
         self._held = Shelf(folder / "held", damaged, self._ring, self._unreadable)
         self._lock = folder / "lock"
         self._place = Place(tmp, self._new.folder, self._ring, keep_free)
-        self._notes = RefusalNotes(folder / "refused", tmp, self._ring)
+        self._notes = RefusalNotes(folder / "refused", tmp, damaged, self._ring)
         self.transactions = Transactions(folder / "commitments", tmp)
 
     def begin(self) -> Writing:
@@ -150,7 +150,7 @@ class Inbox:
         return self._unreadable.reasons()
 
     def damaged(self) -> list[Path]:
-        """List the files whose head could not be read; a person must look at them."""
+        """List the entries and notes that are not as they were sealed; a person must look at them."""
         return sorted(self._damaged.iterdir())
 
     def refuse(self, refusal: Refusal) -> None:
@@ -158,7 +158,7 @@ class Inbox:
         self._notes.add(refusal)
 
     def refusals(self, limit: int) -> list[tuple[str, Refusal]]:
-        """Return the noted refusals with their keys, oldest first."""
+        """Return the noted refusals with their keys, oldest first; a damaged note is put away."""
         return self._notes.oldest(limit)
 
     def forget_refusal(self, key: str) -> None:

@@ -10,10 +10,9 @@ from pathlib import Path
 import structlog
 
 from config.keys import KeyMissing, KeyRing, KeysUnusable
-from config.rewrapping import is_sealed
 from config.sealing import Damaged, Room, Sealed, Sealer, Subject
 from scp.arrival import Refusal
-from scp.durable import Unfinished
+from scp.durable import Unfinished, move
 
 log = structlog.get_logger()
 
@@ -28,8 +27,8 @@ def subject_of_note(name: str) -> Subject:
 class RefusalNotes:
     """A folder with one note for each object and reason: a sender that repeats itself does not fill the disk."""
 
-    def __init__(self, folder: Path, temporary: Path, ring: KeyRing) -> None:
-        self._folder, self._temporary, self._ring = folder, temporary, ring
+    def __init__(self, folder: Path, temporary: Path, damaged: Path, ring: KeyRing) -> None:
+        self._folder, self._temporary, self._damaged, self._ring = folder, temporary, damaged, ring
 
     def add(self, refusal: Refusal) -> None:
         """Keep the note; raise OSError if the disk says no. Beyond MAX_NOTES nothing is added but a log line."""
@@ -49,7 +48,7 @@ class RefusalNotes:
             made.drop()
 
     def oldest(self, limit: int) -> list[tuple[str, Refusal]]:
-        """Return notes with their keys, oldest first; what cannot be read is logged and left out."""
+        """Return notes with their keys, oldest first; a damaged one is put away, one that no key opens is left out."""
         found = []
         for path in self._folder.iterdir():
             try:
@@ -58,13 +57,14 @@ class RefusalNotes:
                 found.append((path.name, Refusal(**fields)))
             except FileNotFoundError:
                 continue
-            except (Damaged, KeyMissing, KeysUnusable, ValueError, TypeError, KeyError):
-                log.exception("a note of a refusal cannot be read", note=path.name)
+            except (KeyMissing, KeysUnusable):
+                log.exception("no key opens a note of a refusal", note=path.name)
+            except (Damaged, ValueError, TypeError, KeyError):
+                log.exception("a note of a refusal is damaged", note=path.name)
+                move(path, self._damaged / path.name)
         return sorted(found, key=lambda note: note[1].received_at)[:limit]
 
     def _text(self, path: Path) -> bytes:
-        if not is_sealed(path):  # from before notes were sealed
-            return path.read_bytes()
         with Sealed(path, self._ring, subject_of_note(path.name)) as sealed:
             return b"".join(sealed.pieces())
 

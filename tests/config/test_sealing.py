@@ -11,7 +11,7 @@ import pytest
 
 from config.key_file import file_ring_made
 from config.keys import Key, KeyMissing, KeyRing, Keys
-from config.rewrapping import is_sealed, keys_needed, rewrap
+from config.rewrapping import keys_needed, rewrap
 from config.sealed_head import HEAD_SIZE, NOTE_AT, SLOT_SIZE, TAG_BYTES
 from config.sealing import CHUNK, Damaged, Room, Sealed, Sealer, Subject
 
@@ -212,7 +212,7 @@ def test_what_was_never_finished_opens_for_nobody(tmp_path, ring) -> None:
     with path.open("xb") as file:
         Sealer(file.fileno(), ONE, Room()).write(bytes(20 * CHUNK))
     assert path.stat().st_size > 0
-    assert not is_sealed(path)
+    assert not keys_needed(path)
     with pytest.raises(Damaged):
         opened(path, ring)
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import random
+import struct
+import zlib
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from gateway.grace import Grace
-from gateway.troubles import unusable_entries
-from scp.inbox import Inbox
+from gateway.troubles import note_refusals, unusable_entries
+from scp.arrival import Arrival, Refusal
+from scp.inbox import Damaged, Inbox
+from scp.part10 import file_head
+from worklist.states import TroubleKind
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 CHUNK, HEAD = (128 << 10) + 16, 4096
@@ -121,3 +129,45 @@ def test_a_held_file_that_was_touched_ends_nothing(world, make) -> None:
     assert shown(world) == {touched.key}
     assert len(world.instances()) == 2
     assert [one.key for one in world.inbox.held(9, timedelta(0))] in ([], [whole.key])
+
+
+def in_clear(arrival: Arrival, dataset: bytes) -> bytes:
+    """What was an entry before entries were sealed: it needs no key, so that whoever writes to the disk can make it."""
+    note = json.dumps(arrival.fields()).encode()
+    head = file_head(arrival.sop_class_uid, arrival.sop_uid, arrival.transfer_syntax)
+    proofs = hashlib.sha256(dataset).digest(), zlib.crc32(note + head)
+    return (
+        struct.pack("<8sLLQ32sL", b"OVRIN\0\0\1", len(note), len(head), len(dataset), *proofs) + note + head + dataset
+    )
+
+
+def test_what_nobody_sealed_is_never_an_image(world, make) -> None:
+    """It was taken under any name, and in the place of an image that had been answered with Success."""
+    replaced, held, aside, whole = (world.receive(make()) for _ in range(4))
+    new = world.folders.inbox / "new"
+    plain = in_clear(replaced.arrival, world.inbox.read(replaced).part10[-500:])
+    world.inbox.archived(held)
+    path = world.inbox.set_aside(aside, world.folders.quarantine)
+    made_up = new / f"{replaced.key[:-16]}{'0' * 16}"
+    for place in (made_up, new / replaced.key, world.folders.inbox / "held" / held.key, path):
+        place.write_bytes(plain)
+    world.inbox = world.ingest.inbox = Inbox(world.folders.inbox)
+    assert world.inbox.held(9, timedelta(0)) == []
+    with pytest.raises(Damaged):
+        world.inbox.read_aside(path)
+    world.inbox.put_back(path)
+    world.carry()
+    assert shown(world) == {made_up.name, replaced.key, held.key, aside.key}
+    assert [one.sop_uid for one in world.instances()] == [whole.arrival.sop_uid]
+
+
+def test_a_remark_that_nobody_sealed_is_told_to_the_coordinator_and_to_no_case(world, make) -> None:
+    arrival = world.receive(make()).arrival
+    remark = Refusal("site:1", "HOSPITAL", "555", 0xC010, arrival.sop_class_uid, arrival.sop_uid, arrival.study_uid,
+                     arrival.received_at)  # fmt: skip
+    fields = asdict(remark) | {"received_at": remark.received_at.isoformat()}
+    (world.folders.inbox / "refused" / "0123").write_text(json.dumps(fields))
+    assert not note_refusals(world.inbox, world.database)
+    assert shown(world) == {"0123"}
+    (told,) = world.troubles()
+    assert (told.kind, told.origin, "555" in told.reason) == (TroubleKind.DAMAGED, "", False)
