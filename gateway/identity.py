@@ -18,6 +18,8 @@ from worklist.models import Instance, Series, Study
 SELF_TEST = "self-test"  # the origin of what `overread doctor` sends
 SELF_TEST_PATIENT = "SELF-TEST"  # its Patient ID; the archive tells instances apart by it, so it never is a patient's
 
+IN_WORDS = {"Patient ID": "Patient ID", "Issuer of Patient ID": "issuer of the Patient ID", "Patient's Name": "name"}
+
 
 def self_test_part(sop_uid: str) -> str:
     """The Pulse that says of one self-test that it arrived: as short for the longest UID as for any other."""
@@ -28,7 +30,14 @@ OTHER_CONTENT = "An instance with the same SOP Instance UID but other content is
 
 
 class Contradiction(Exception):
-    """The object says something else than its study, or than an earlier object with its UID. A person decides."""
+    """The object says something else than its study, or than an earlier object with its UID. A person decides.
+
+    `patient`: in what it names another patient than its study ("another name", "no name"), else "".
+    """
+
+    def __init__(self, reason: str, patient: str = "") -> None:
+        super().__init__(reason)
+        self.patient = patient
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +149,8 @@ class Identities:
         ):
             left_out = arrival.made_by and not said  # viewers copy the Patient ID, not always the rest
             if said != first and not left_out:
-                raise Contradiction(f"Its {what} is not that of the other images of the same study.")
+                reason = f"Its {what} is not that of the other images of the same study."
+                raise Contradiction(reason, f"{'another' if said else 'no'} {IN_WORDS[what]}")
         return here
 
     def _own_series(self, arrival: Arrival) -> None:

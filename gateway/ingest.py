@@ -109,7 +109,7 @@ class Ingest:
             try:
                 yield one, identities.judge(one.facts.entry, one.facts.header, one.facts.sha256)
             except Contradiction as error:
-                yield Rejected(one.facts.entry, str(error))
+                yield Rejected(one.facts.entry, str(error), one.facts.header, error.patient)
 
     def _store(self, judged: tuple[Taken, Verdict] | Rejected | Skipped) -> Outcome:
         if isinstance(judged, Rejected | Skipped):

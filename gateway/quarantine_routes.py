@@ -10,6 +10,9 @@ from flask import Blueprint
 from gateway.quarantine import NotAtHand, Quarantine
 from worklist import troubles
 from worklist.asking import Ask, asking, guard
+from worklist.concerned import Concerned, concerned
+from worklist.descriptions import study
+from worklist.models import Trouble
 from worklist.routes import Invalid
 from worklist.troubles import Decision, Group
 
@@ -33,7 +36,7 @@ def create_quarantine_api(quarantine: Quarantine, viewer: Ask) -> Blueprint:
     def one(trouble_id: int) -> Json:
         with database.reading() as session:
             found = troubles.get(session, asking(), trouble_id)
-        known = {"id": found.id, "reason": found.reason, "decision": found.decision, "sop_uid": found.sop_uid}
+            known = _known(found, concerned(session, found))
         try:
             compared = quarantine.compare(found)
         except NotAtHand as error:
@@ -64,6 +67,21 @@ def _asked(name: str) -> tuple[str, bool]:
     if name == "reject" and not answer.strip():
         raise Invalid("Say why in “answer”, so that the sender knows what to do.")
     return answer.strip(), all_like_it
+
+
+def _known(one: Trouble, about: Concerned) -> Json:
+    """The object, and what a decision about it is about."""
+    return {
+        "id": one.id,
+        "reason": one.reason,
+        "decision": one.decision,
+        "sop_uid": one.sop_uid,
+        "contradicts": one.contradicts,
+        "series_number": one.series_number,
+        "instance_number": one.instance_number,
+        "study": study(about.study) if about.study else None,
+        "cases": [{"id": case.id, "state": case.state} for case in about.cases],
+    }
 
 
 def _group(one: Group) -> Json:

@@ -48,10 +48,15 @@ class Archived:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """One entry that must not be archived as it is; a person decides."""
+    """One entry that must not be archived as it is; a person decides.
+
+    `header` where it could be read; `contradicts`: how it differs from its study's patient ("another name").
+    """
 
     entry: Entry
     reason: str
+    header: InstanceHeader | None = None
+    contradicts: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from config.database import Database
 from gateway.taken import Rejected
+from orthanc.header import InstanceHeader
 from scp.arrival import Refusal
 from scp.inbox import Inbox
 from scp.shelf import is_key
@@ -106,9 +108,13 @@ def _write(database: Database, there: Mapping[tuple[str, str], str]) -> None:
 
 
 def _aside(aside: Rejected) -> Trouble:
-    arrival = aside.entry.arrival
+    arrival, header = aside.entry.arrival, aside.header
     return Trouble(
         kind=TroubleKind.QUARANTINED,
+        contradicts=aside.contradicts,
+        patient=_patient(header) if header and aside.contradicts else "",
+        series_number=header.series_number if header else None,
+        instance_number=header.instance_number if header else None,
         origin=arrival.origin,
         sender=arrival.sender,
         reason=aside.reason,
@@ -119,6 +125,12 @@ def _aside(aside: Rejected) -> Trouble:
         file=aside.entry.key,
         received_at=arrival.received_at,
     )
+
+
+def _patient(header: InstanceHeader) -> str:
+    """Equal for objects that name one patient letter by letter; who that is stays in the sealed file."""
+    said = repr((header.patient_id, header.issuer, header.patient_name))
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 def _refused(key: str, refusal: Refusal) -> Trouble:
@@ -146,6 +158,8 @@ def _note(session: Session, trouble: Trouble) -> bool:
         seen.received_at = max(seen.received_at, trouble.received_at)
     elif seen.kind == TroubleKind.UNREADABLE or seen.decision == Decision.ACCEPTED:  # accepted, and kept aside again
         seen.kind, seen.reason, seen.resolved_at = trouble.kind, trouble.reason, None
+        seen.contradicts, seen.patient = trouble.contradicts, trouble.patient
+        seen.series_number, seen.instance_number = trouble.series_number, trouble.instance_number
         seen.decision, seen.decided_by, seen.carried_at = "", None, None
         return True
     return False

@@ -47,13 +47,15 @@ class Kind(StrEnum):
     COMMITMENT = "commitment"  # the site asked for storage commitment of images that are not here
     KEY_OBJECTS = "key objects"  # a key object selection names images that are not here
     REFUSED = "refused"  # the receiver refused images; their sender was told
+    STRANGERS = "strangers"  # a coordinator accepted images that name another patient than the study
 
 
 @dataclass(frozen=True, slots=True)
 class Remark:
     """One finding. `first` and `last` are image numbers beside a gap or of a range of missing ones; lengths in mm.
 
-    `of`: how many images there would be with the missing ones, `reason`: why images were refused, in a sentence.
+    `of`: how many images there would be with the missing ones, `reason`: why images were refused, in a sentence, or
+    what strangers carry ("another name"). `at`: when these were accepted, as ISO 8601.
     """
 
     kind: Kind
@@ -64,6 +66,7 @@ class Remark:
     spacing: float | None = None
     reason: str = ""
     of: int | None = None
+    at: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from worklist.completeness import Remark
 from worklist.lifecycle import possible
 from worklist.models import Case, Delivery, Report, Series, Study
 from worklist.readers import due_at, subspecialties_read
-from worklist.refusals import refused_of
 from worklist.states import CaseState, Role
+from worklist.strangers import decided_of
 
 Json = dict[str, Any]
 
@@ -46,7 +46,7 @@ def summary(case: Case, who: Viewer, read: Collection[str]) -> Json:
 def whole(session: Session, case: Case, who: Viewer) -> Json:
     """Everything that this person may know of a case. What a reader writes is theirs until it is signed."""
     written = case.draft if _may_read_draft(case, who) else None
-    changes, refused = since_claim(case), refused_of(session, case)
+    changes, refused = since_claim(case), decided_of(session, case)
     return summary(case, who, subspecialties_read(session)) | {
         "reason": case.reason,
         "history": case.history,
@@ -76,7 +76,7 @@ def _may_read_draft(case: Case, who: Viewer) -> bool:
 
 
 def study(each: Study, refused: Sequence[Remark] = ()) -> Json:
-    """A study with its series; `refused`: what of it was refused at the door."""
+    """A study with its series; `refused`: what of it was refused at the door, or accepted against what it says."""
     return {
         "study_uid": each.study_uid,
         "patient_id": each.patient_id,

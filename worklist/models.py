@@ -345,6 +345,10 @@ class Trouble(Base):
     decided_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
     answer: Mapped[str] = mapped_column(Text, default="", server_default="")  # what the sender is told
     carried_at: Mapped[datetime | None]  # the decision was carried out: the object went back into the inbox
+    contradicts: Mapped[str] = mapped_column(String(64), default="", server_default="")  # "another name", "no name"
+    patient: Mapped[str] = mapped_column(String(64), default="", server_default="")  # a digest of whose it says it is
+    series_number: Mapped[int | None]
+    instance_number: Mapped[int | None]
 
 
 class Commitment(Base):

@@ -34,13 +34,17 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Objects of one study that were kept aside for one reason: one decision is usually meant for all."""
+    """Objects of one study that were kept aside for one reason, and name one patient: one decision may be for all.
+
+    `contradicts`: how they differ from the study's patient ("another name"), "" where they do not.
+    """
 
     first_id: int
     origin: str
     sender: str
     study_uid: str
     reason: str
+    contradicts: str
     count: int
     first_at: datetime
     last_at: datetime
@@ -48,28 +52,32 @@ class Group:
 
 def groups(session: Session, most: int) -> Sequence[Group]:
     """What waits for a decision, the newest first."""
-    chosen: Select[int, str, str, str, str, int, datetime, datetime] = (
+    chosen: Select[int, str, str, str, str, str, int, datetime, datetime] = (
         select(
             func.min(Trouble.id),
             Trouble.origin,
             Trouble.sender,
             Trouble.study_uid,
             Trouble.reason,
+            Trouble.contradicts,
             func.count(),
             func.min(Trouble.received_at),
             func.max(Trouble.received_at),
         )
         .where(*_waiting())
-        .group_by(Trouble.origin, Trouble.sender, Trouble.study_uid, Trouble.reason)
+        .group_by(
+            Trouble.origin, Trouble.sender, Trouble.study_uid, Trouble.reason, Trouble.contradicts, Trouble.patient
+        )
         .order_by(func.max(Trouble.received_at).desc())
         .limit(most)
     )
     return [Group(*row) for row in session.execute(chosen)]
 
 
-def waiting_like(session: Session, one: Trouble) -> int:
-    """How many objects wait for the same decision, this one among them."""
-    return session.scalar(select(func.count()).select_from(Trouble).where(*_waiting(), *_like(one))) or 0
+def waiting_like(session: Session, one: Trouble) -> Sequence[Trouble]:
+    """The objects that wait for the same decision, this one among them."""
+    chosen = select(Trouble).where(*_waiting(), *_like(one))
+    return session.scalars(chosen.order_by(Trouble.series_number, Trouble.instance_number, Trouble.id)).all()
 
 
 def get(session: Session, who: Viewer, trouble_id: int) -> Trouble:
@@ -81,7 +89,7 @@ def get(session: Session, who: Viewer, trouble_id: int) -> Trouble:
 
 
 def decide(session: Session, who: Viewer, one: Trouble, decision: Decision, answer: str, *, all_like_it: bool) -> int:
-    """Decide about one object, or about all that were kept aside for the same reason; answer with how many.
+    """Decide about one object, or about all of its group; answer with how many.
 
     Raises WrongState if somebody was faster, NotAllowed where a signed report rests on what an accepted object would
     replace.
@@ -166,4 +174,6 @@ def _like(one: Trouble) -> tuple[ColumnElement[bool], ...]:
         Trouble.sender == one.sender,
         Trouble.study_uid == one.study_uid,
         Trouble.reason == one.reason,
+        Trouble.contradicts == one.contradicts,
+        Trouble.patient == one.patient,
     )

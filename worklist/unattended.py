@@ -109,6 +109,7 @@ def _same() -> tuple[ColumnElement[Any], ...]:
         Trouble.status.expression,
         case((by_status, ""), else_=Trouble.reason),
         case((Trouble.kind == TroubleKind.QUARANTINED, Trouble.study_uid), else_=""),
+        Trouble.patient.expression,
     )
 
 

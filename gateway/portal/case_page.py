@@ -34,6 +34,7 @@ from worklist.models import AuditLine, Case
 from worklist.readers import is_unread, subspecialties_read
 from worklist.refusals import refused_of
 from worklist.states import CaseState, Role
+from worklist.strangers import decided_of
 from worklist.subspecialties import Subspecialty, label
 
 WRITING = frozenset({CaseState.CLAIMED, CaseState.ON_HOLD})
@@ -151,10 +152,9 @@ def _about(session: Session, case: Case, who: Viewer) -> dict[str, object]:
 
 
 def _remarks(session: Session, case: Case, who: Viewer) -> tuple[str, ...]:
-    refused = refused_of(session, case)
     if case.patient_id != who.person_id:
-        return remarks_in_words(case, refused)
-    told = remarks_for_patient(case, refused)
+        return remarks_in_words(case, decided_of(session, case))
+    told = remarks_for_patient(case, refused_of(session, case))
     return (told,) if told else ()
 
 

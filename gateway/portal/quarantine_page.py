@@ -10,8 +10,10 @@ from gateway.portal.moves import LONGEST_REASON
 from gateway.portal.oversight import MOST, origin_in_words
 from gateway.portal.rights import asking
 from gateway.portal.services import PortalServices
+from gateway.portal.words import STATES
 from gateway.quarantine import Comparison, NotAtHand
 from worklist import troubles
+from worklist.concerned import concerned
 from worklist.lifecycle import NotAllowed, WrongState
 from worklist.models import Site, Trouble
 from worklist.troubles import Decision
@@ -34,7 +36,9 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
             told = {
                 "one": one,
                 "origin": origin_in_words(one.origin, _sites(services)),
-                "count": troubles.waiting_like(session, one),
+                "alike": troubles.waiting_like(session, one),
+                "about": concerned(session, one),
+                "states": STATES,
                 "signed_on": troubles.signed_on(session, one.origin, one.sop_uid),
             }
         comparison, problem = _compare(services, one)
@@ -78,12 +82,18 @@ def _add_decisions(portal: Blueprint, services: PortalServices) -> None:
         try:
             with services.database.writing() as session:
                 one = troubles.get(session, asking(), trouble_id)
+                _check_sure(one, made)
                 count = troubles.decide(session, asking(), one, made, answer, all_like_it=all_like_it)
         except (WrongState, NotAllowed) as error:
             flask.flash(str(error), "problem")
         else:
             flask.flash(DONE[made] if count == 1 else f"{count} objects: {DONE[made]}", "done")
         return flask.redirect(flask.url_for("portal.quarantine"), 303)
+
+
+def _check_sure(one: Trouble, made: Decision) -> None:
+    if made is Decision.ACCEPTED and one.contradicts and flask.request.form.get("sure") != "yes":
+        raise NotAllowed("It names another patient than the study: confirm that you accept that.")
 
 
 def _compare(services: PortalServices, one: Trouble) -> tuple[Comparison | None, str]:

@@ -21,10 +21,10 @@ from worklist import cases, lifecycle
 from worklist.access import Viewer
 from worklist.added import images_version, since_claim
 from worklist.models import Case
-from worklist.refusals import refused_of
 from worklist.routes import Invalid
 from worklist.seen import Seen, Unseen, changes_in_words, text_version
 from worklist.states import CaseState
+from worklist.strangers import decided_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
                 "sign.html",
                 case=case,
                 line=_line(session, case),
-                readiness=readiness(case, refused_of(session, case)),
+                readiness=readiness(case, decided_of(session, case)),
                 seen=Seen(images_version(case), text_version(case)),
             )
 

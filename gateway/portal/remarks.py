@@ -14,7 +14,7 @@ NOTHING: Refused = {}
 
 
 def remarks_in_words(case: Case, refused: Refused = NOTHING) -> tuple[str, ...]:
-    """One sentence for each finding in the case's studies; `refused`: what `worklist.refusals.refused_of` found."""
+    """One sentence for each finding in the case's studies; `refused`: what `worklist.strangers.decided_of` found."""
     return tuple(
         _sentence(study, remark)
         for study in case.studies
@@ -98,6 +98,13 @@ def _asked_to_keep(remark: Remark) -> str:
     )
 
 
+def _strangers(remark: Remark) -> str:
+    images, carry = counted(remark.count, "image"), "carries" if remark.count == 1 else "carry"
+    when = f" on {datetime.fromisoformat(remark.at):%-d %B %Y at %H:%M} UTC" if remark.at else ""
+    than = "though the study has one" if remark.reason.startswith("no ") else "than the study"
+    return f"{images} {carry} {remark.reason} {than}: accepted by the coordinator{when}."
+
+
 WORDS: Mapping[Kind, Callable[[Remark], str]] = {
     Kind.GAP: _gap,
     Kind.SCATTERED: _scattered,
@@ -109,4 +116,5 @@ WORDS: Mapping[Kind, Callable[[Remark], str]] = {
     Kind.COMMITMENT: _asked_to_keep,
     Kind.KEY_OBJECTS: lambda one: f"{counted(one.count, 'image')} named as a key image did not arrive.",
     Kind.REFUSED: _refused,
+    Kind.STRANGERS: _strangers,
 }

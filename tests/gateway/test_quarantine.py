@@ -214,3 +214,58 @@ def test_accepting_a_group_leaves_out_what_a_report_was_signed_on(web, people, s
     assert decide(web, people.coordinator(), named, "accept", all=True).json["decided"] == 1
     carry()
     assert signed in digests(web)
+
+
+def test_a_group_is_of_equal_objects_and_its_page_lists_each(web, people, send, uids) -> None:
+    """Three different names once were one group of which one object was shown and one click let in all."""
+    names = ("Schmidt^Anna", "Schmidt^Anna", "", "Mueller^Anna")
+    odd = [
+        web.world.make(**uids | {"SOPInstanceUID": generate_uid()}, PatientName=name, InstanceNumber=number)
+        for number, name in enumerate(names, 2)
+    ]
+    waiting, boss = send(web.world.make(**uids), *odd), people.coordinator()
+    groups = web.ask(boss, "GET", "/api/v1/quarantine").json["kept_aside"]
+    assert sorted((one["count"], one["contradicts"]) for one in groups) == [
+        (1, "another name"), (1, "no name"), (2, "another name"),
+    ]  # fmt: skip
+    page = web.ask(boss, "GET", f"/quarantine/{waiting[0]}").text
+    assert f'href="/quarantine/{waiting[1]}"' in page
+    assert "image 3" in page
+    assert f'href="/quarantine/{waiting[2]}"' not in page
+    assert decide(web, boss, waiting[0], "accept", all=True).json["decided"] == 2
+
+
+def test_another_patients_name_is_accepted_only_when_that_is_confirmed(web, people, send, uids) -> None:
+    other = uids | {"SOPInstanceUID": generate_uid()}
+    (trouble,) = send(web.world.make(**uids), web.world.make(**other, PatientName="Other^Olga"))
+    boss = people.coordinator()
+    page = re.sub(r"\s+", " ", web.ask(boss, "GET", f"/quarantine/{trouble}").text)
+    assert "Olga Other) into the study of" in page
+    web.ask(boss, "POST", f"/quarantine/{trouble}/accepted", data={})
+    assert [one.decision for one in web.world.troubles()] == [""]
+    web.ask(boss, "POST", f"/quarantine/{trouble}/accepted", data={"sure": "yes"})
+    assert [one.decision for one in web.world.troubles()] == ["accepted"]
+
+
+def test_readers_are_told_of_accepted_images_of_another_name(web, people, site, send, uids, carry) -> None:
+    """After the decision nothing on the case once said that its images name somebody else."""
+    other = uids | {"SOPInstanceUID": generate_uid()}
+    (trouble,) = send(web.world.make(**uids), web.world.make(**other, PatientName="Other^Olga"))
+    boss = people.coordinator()
+    with web.database.writing() as session:
+        case = Case(state=CaseState.READY, site_id=site)
+        session.add(case)
+        session.flush()
+        session.add(CaseStudy(case_id=case.id, study_id=session.query(Study).one().id))
+        number = case.id
+    about = web.ask(boss, "GET", f"/api/v1/quarantine/{trouble}").json
+    assert about["cases"] == [{"id": number, "state": "READY"}]
+    assert about["study"]["patient_name"] == "Sample^Pat"
+    assert f'href="/cases/{number}"' in web.ask(boss, "GET", f"/quarantine/{trouble}").text
+    decide(web, boss, trouble, "accept")
+    carry()
+    assert "1 image carries another name than the study: accepted by the coordinator on" in (
+        web.ask(boss, "GET", f"/cases/{number}").text
+    )
+    (remark,) = web.ask(boss, "GET", f"/api/v1/cases/{number}").json["studies"][0]["remarks"]
+    assert (remark["kind"], remark["count"], remark["reason"]) == ("strangers", 1, "another name")
