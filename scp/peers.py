@@ -25,7 +25,10 @@ class Right(StrEnum):
     STORE = "store"
     ECHO = "echo"
     COMMITMENT = "commitment"
-    QUERY = "query"
+
+
+GONE = "query"
+"""A right that old books and rows still name: what it was for has never been offered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,11 @@ def parse_peers(text: str) -> dict[str, Peer]:
     return {peer.ae_title: peer for peer in peers}
 
 
+def known_rights(names: Sequence[str]) -> frozenset[Right]:
+    """The rights of these names, without the one that is gone; raise ValueError for a name that never was one."""
+    return frozenset(Right(name) for name in names if name != GONE)
+
+
 def _peer(row: Mapping[str, str | Sequence[str]]) -> Peer:
     """A book from before there were rights says nothing of them: then everything is allowed, as it was."""
     return Peer(
@@ -117,7 +125,7 @@ def _peer(row: Mapping[str, str | Sequence[str]]) -> Peer:
         origin=str(row["origin"]),
         name=str(row["name"]),
         addresses=tuple(row.get("addresses", ())),
-        rights=frozenset(map(Right, row.get("rights", tuple(Right)))),
+        rights=known_rights(row.get("rights", tuple(Right))),
         certificates=tuple(row.get("certificates", ())),
     )
 

@@ -23,9 +23,8 @@ RIGHTS: Mapping[Right, str] = {
     Right.STORE: "Send images",
     Right.ECHO: "Verify the connection (C-ECHO)",
     Right.COMMITMENT: "Ask for storage commitment",
-    Right.QUERY: "Query",
 }
-OFFERED = (Right.STORE, Right.ECHO, Right.COMMITMENT, Right.QUERY)
+OFFERED = (Right.STORE, Right.ECHO, Right.COMMITMENT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from gateway.callers import note_callers
 from gateway.peer_calls import ADVICE, call
 from gateway.site_removal import STOPPED
-from gateway.sites import Receiver, let_receive
+from gateway.sites import Receiver, let_receive, write_peer_book
 from gateway.ways import ways_of
 from scp.callers import Callers, Heard
 from scp.handshake import Unheard
@@ -83,6 +83,18 @@ def test_a_hospital_is_added_and_set_up_on_its_page(web, post, look) -> None:
         assert session.get_one(Site, 1).addresses == ["10.1.0.0/16", "10.2.0.1/32"]
         said = [line.detail for line in session.query(AuditLine).filter(AuditLine.person_id.is_not(None))]
     assert len(said) == 5, "every change is in the audit"
+
+
+def test_a_row_that_still_has_the_right_to_query_is_shown_and_written_without_it(web, post, look) -> None:
+    post("/sites", code="A", name="A")
+    assert post("/sites/1/sender", sender="PACS_OUT", right=["store", "query"]).status_code == 400
+    post("/sites/1/sender", sender="PACS_OUT", right="store")
+    with web.database.writing() as session:
+        session.query(Peer).one().rights = ["store", "query"]
+    assert "May: Send images " in look("/sites/1")
+    file = web.parts.folders.peers
+    write_peer_book(web.database, file, "SELF")
+    assert b"query" not in file.read_bytes()
 
 
 MISTAKES = [

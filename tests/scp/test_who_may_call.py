@@ -14,7 +14,7 @@ from pynetdicom import acse as pynetdicom_acse
 
 from scp.callers import MOST, Callers, read_callers
 from scp.negotiation import Policy, Rejection, Request
-from scp.peers import Peer, fingerprint, parse_peers
+from scp.peers import Peer, Right, fingerprint, parse_peers
 from scp.tls import BadCertificate, TlsFiles, caller_context, certificate_of_file, listener_context
 
 VERIFICATION, CT = "1.2.840.10008.1.1", "1.2.840.10008.5.1.4.1.1.2"
@@ -96,6 +96,13 @@ def test_a_book_with_a_wrong_network_or_right_is_broken():
     for more in ({"addresses": ["10.0.0.300"]}, {"rights": ["everything"]}):
         with pytest.raises(ValueError, match="not"):
             parse_peers(json.dumps({"peers": [row | more]}))
+
+
+def test_a_right_to_query_is_none_and_an_old_book_that_names_it_is_read_without_it():
+    """The pages and the command gave it, though no query is offered."""
+    assert set(Right) == {"store", "echo", "commitment"}
+    row = {"ae_title": "A", "origin": "site:1", "name": "A", "rights": ["store", "query"]}
+    assert parse_peers(json.dumps({"peers": [row]}))["A"].rights == {Right.STORE}
 
 
 def test_a_certificate_bound_to_the_name_opens_the_door_and_another_does_not(hospital):
