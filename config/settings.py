@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -103,6 +104,11 @@ class Studies(_Section):
     quiet_seconds: float = Field(gt=0)
     patience_seconds: float = Field(gt=0)
     routing: str
+
+    @property
+    def longest_wait(self) -> timedelta:
+        """After its last image no study waits any longer than this."""
+        return timedelta(seconds=max(self.patience_seconds, self.quiet_seconds))
 
 
 class Cache(_Section):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, func, not_, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, ScalarSelect, and_, func, not_, or_, select, tuple_, update
 from sqlalchemy.orm import Session, aliased, selectinload
 
 from worklist import history, lifecycle
@@ -78,22 +78,33 @@ def _due(waiting: Waiting) -> tuple[ColumnElement[bool], ...]:
 
 
 def _complete(waiting: Waiting) -> ColumnElement[bool]:
-    images = (
+    has_all = and_(_is_counted(), images_here() >= Study.expected)
+    going_on = tuple_(Study.origin, Study.study_uid).in_(list(waiting.being_sent))
+    return or_(
+        and_(has_all, Study.last_at <= waiting.until - A_MOMENT),
+        and_(Study.last_at <= waiting.until - waiting.quiet, not_(has_fewer()), not_(going_on)),
+        Study.last_at <= waiting.until - max(waiting.patience, waiting.quiet),
+    )
+
+
+def images_here() -> ScalarSelect[int]:
+    """How many images of a study were sent; our own reports are none."""
+    return (
         select(func.count())
         .select_from(Instance)
         .join(Series, Series.id == Instance.series_id)
         .where(Instance.study_id == Study.id, Series.ours.is_(False))
         .scalar_subquery()
     )
-    counted = and_(Study.expected.is_not(None), Study.asked_version == Study.version)
-    has_all = and_(counted, images >= Study.expected)
-    has_fewer = and_(counted, images < Study.expected)
-    going_on = tuple_(Study.origin, Study.study_uid).in_(list(waiting.being_sent))
-    return or_(
-        and_(has_all, Study.last_at <= waiting.until - A_MOMENT),
-        and_(Study.last_at <= waiting.until - waiting.quiet, not_(has_fewer), not_(going_on)),
-        Study.last_at <= waiting.until - max(waiting.patience, waiting.quiet),
-    )
+
+
+def has_fewer() -> ColumnElement[bool]:
+    """Whether the sender of a study, asked about it as it is now, counts more images than are here."""
+    return and_(_is_counted(), images_here() < Study.expected)
+
+
+def _is_counted() -> ColumnElement[bool]:
+    return and_(Study.expected.is_not(None), Study.asked_version == Study.version)
 
 
 def _settled_here(session: Session, study: Study) -> bool:

@@ -22,6 +22,7 @@ from gateway.portal.services import PortalServices
 from gateway.portal.words import Label, counted
 from gateway.site_words import REFUSALS
 from worklist.access import Viewer
+from worklist.lacking import Lacking, lacking
 from worklist.models import AuditLine, Delivery, Pulse, Report, Site, TurnedAway, now
 from worklist.states import CaseState, DeliveryState
 from worklist.turned_away import Caller, turned_away
@@ -70,6 +71,7 @@ class Oversight:
     unpublished: Sequence[Report]
     parts: list[PartView]
     turned_away: Sequence[Caller]
+    lacking: list[Lacking]
 
     @property
     def objects(self) -> int:
@@ -83,8 +85,8 @@ class Oversight:
         return cases + len(self.troubles) + len(self.deliveries) + len(self.unpublished)
 
 
-def read_oversight(session: Session, who: Viewer) -> Oversight:
-    """What needs a person now."""
+def read_oversight(session: Session, who: Viewer, patience: timedelta) -> Oversight:
+    """What needs a person now; `patience` is the longest wait for images of which we know."""
     lines = case_lines(session, who, (CaseState.READY, CaseState.CLAIMED, CaseState.ON_HOLD))
     unassigned = [line for line in lines if line.unassigned and line.case.state is CaseState.READY]
     on_hold = [line for line in lines if line.case.state is CaseState.ON_HOLD]
@@ -98,6 +100,7 @@ def read_oversight(session: Session, who: Viewer) -> Oversight:
         deliveries=_deliveries(session),
         unpublished=session.scalars(select(Report).where(Report.published_at.is_(None), Report.last_error != "")).all(),
         turned_away=turned_away(session, TurnedAway.last_at > now() - LATELY, most=MOST),
+        lacking=lacking(session, patience),
         parts=[_part(pulse) for pulse in session.scalars(select(Pulse).order_by(Pulse.part))],
     )
 
@@ -140,9 +143,8 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
 
     def render(template: str) -> str:
         with services.database.reading() as session:
-            return flask.render_template(
-                template, oversight=read_oversight(session, asking()), refusals=REFUSALS, at_first=AT_FIRST
-            )
+            found = read_oversight(session, asking(), services.settings.studies.longest_wait)
+            return flask.render_template(template, oversight=found, refusals=REFUSALS, at_first=AT_FIRST)
 
     @portal.get("/oversight")
     def oversight() -> ResponseReturnValue:

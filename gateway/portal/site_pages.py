@@ -16,6 +16,7 @@ from gateway.portal.site_views import OFFERED, RIGHTS, site_view, site_views, st
 from gateway.site_removal import remove_site
 from gateway.site_words import REFUSALS, BadName, BadPeer, checked_code, checked_name, stopped_in_words
 from gateway.sites import put_site
+from worklist.lacking import lacking
 from worklist.lifecycle import NotFound
 from worklist.models import AuditLine, Peer, Site
 
@@ -108,8 +109,9 @@ def _add_changes(portal: Blueprint, services: PortalServices) -> None:
 def _page(services: PortalServices, site_id: int, wrong: Wrong, template: str = "hospital.html") -> str:
     with services.database.reading() as session:
         view = site_view(session, _site(session, site_id))
+        waiting = lacking(session, services.settings.studies.longest_wait, f"site:{site_id}")
     given = flask.request.form if wrong else {}
-    told = {"view": view, "wrong": wrong, "given": given, "dicom": services.settings.dicom}
+    told = {"view": view, "wrong": wrong, "given": given, "lacking": waiting, "dicom": services.settings.dicom}
     return flask.render_template(template, refusals=REFUSALS, rights=RIGHTS, offered=OFFERED, **told)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import flask
@@ -17,6 +18,7 @@ from gateway.portal.rights import asking
 from gateway.portal.services import PortalServices
 from worklist.access import Viewer, sees_case
 from worklist.cases import SETTLED
+from worklist.lacking import Lacking, lacking
 from worklist.models import Case, Report, Site, Study
 from worklist.unattended import Alike, unattended
 
@@ -40,19 +42,21 @@ class SiteView:
     open: list[SiteCase]
     settled: list[SiteCase]
     troubles: list[Alike]
+    lacking: list[Lacking]
 
 
-def read_site(session: Session, who: Viewer) -> SiteView:
-    """The page of this person's site."""
+def read_site(session: Session, who: Viewer, patience: timedelta) -> SiteView:
+    """The page of this person's site; `patience` is the longest wait for images of which we know."""
     query = select(Site).where(Site.id == who.site_id).options(selectinload(Site.peers))
     site = session.scalars(query).one_or_none()
     if site is None:
-        return SiteView(None, [], [], [])
+        return SiteView(None, [], [], [], [])
     return SiteView(
         site=site,
         open=_cases(session, who, Case.state.not_in(SETTLED), Case.due_at.is_(None), Case.due_at, Case.id),
         settled=_cases(session, who, Case.state.in_(SETTLED), Case.id.desc()),
         troubles=unattended(session, f"site:{who.site_id}")[:MOST_TROUBLES],
+        lacking=lacking(session, patience, f"site:{who.site_id}"),
     )
 
 
@@ -79,9 +83,8 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
 
     def render(template: str) -> str:
         with services.database.reading() as session:
-            return flask.render_template(
-                template, view=read_site(session, asking()), dicom=services.settings.dicom, asking=asking()
-            )
+            view = read_site(session, asking(), services.settings.studies.longest_wait)
+            return flask.render_template(template, view=view, dicom=services.settings.dicom, asking=asking())
 
     @portal.get("/site")
     def site() -> ResponseReturnValue:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -53,3 +54,18 @@ def test_a_sender_that_does_not_answer_holds_nothing_up(world, archived) -> None
     an_hour_ago(world)
     asking = Expecting(world.database, SENDER, 60.0)
     assert (asking.step(), asking.step(), study(world).expected) == (True, False, None)
+
+
+def test_what_waits_for_the_senders_count_is_on_the_pages_of_hospital_and_coordinator(
+    web, world, archived, people
+) -> None:
+    boss, hospital = people.coordinator(), people.hospital(archived)
+    pages = ((hospital, "/site"), (boss, "/oversight"), (boss, f"/sites/{archived}"))
+    assert not any("Waiting for" in web.ask(who, "GET", path).text for who, path in pages)
+    an_hour_ago(world)
+    assert Expecting(world.database, SENDER, 60.0).step()
+    for who, path in pages:
+        shown = re.sub(r"(<[^>]+>|\s)+", " ", web.ask(who, "GET", path).text)
+        assert "Waiting for 1 of 2 images until" in shown, path
+        assert ", then a case is opened anyway." in shown
+        assert "Nothing has arrived yet" not in shown

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from worklist.lacking import lacking
 from worklist.models import Study, now
 from worklist.routing import Routed
 from worklist.routing_rules import Priority
@@ -46,6 +47,21 @@ def opened(database, being_sent=()) -> int:
         cases = settle(session, waiting, route)
     assert foreseen == bool(cases)
     return len(cases)
+
+
+def test_a_study_that_waits_for_its_senders_other_images_is_told_until_it_is_a_case(database, study) -> None:
+    """For up to ten minutes it was nowhere to be seen."""
+    origin = study(4, timedelta(minutes=9), expected=6)
+    with database.reading() as session:
+        (waiting,) = lacking(session, PATIENCE, origin)
+        assert (waiting.here, waiting.missing, waiting.until) == (4, 2, waiting.study.last_at + PATIENCE)
+        assert [len(lacking(session, PATIENCE, whose)) for whose in ("", "site:999")] == [1, 0]
+    assert opened(database) == 0
+    with database.writing() as session:
+        session.query(Study).one().last_at = now() - PATIENCE
+    assert opened(database) == 1
+    with database.reading() as session:
+        assert not lacking(session, PATIENCE)
 
 
 def test_without_more_knowledge_quiet_decides(database, study) -> None:
