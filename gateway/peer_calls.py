@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.ways import Ways
+from gateway.ways import DicomWay, Ways
 from scp.sender import Failure, PeerRefused, PeerUnavailable
 from worklist.models import Peer
 
@@ -33,6 +33,11 @@ ADVICE: dict[Failure, str] = {
     Failure.OTHER: "Look into the receiver's own log for the time of this test.",
 }
 
+NO_QUERIES = (
+    "What proves a delivery is set to “query”, so no report would ever count as arrived: choose proof “status”, or let "
+    "the receiver allow our AE title to query (Study Root C-FIND)."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -44,10 +49,16 @@ class Verdict:
 
 
 def call(ways: Ways, peer: Peer) -> Verdict:
-    """Send a C-ECHO to a receiver, or a search that finds nothing by DICOMweb."""
+    """Send a C-ECHO to a receiver, and propose C-FIND where a query is its proof; by DICOMweb a search tests both."""
+    asked = peer.proof == "query"
     try:
-        ways.to(peer).echo()
+        way = ways.to(peer)
+        way.echo()
+        in_vain = asked and isinstance(way, DicomWay) and not way.takes_queries()
     except (PeerRefused, PeerUnavailable) as error:
         return Verdict(False, str(error), ADVICE[error.failure])
+    if in_vain:
+        return Verdict(False, f"{peer.address} answers, but does not take queries from us.", NO_QUERIES)
     known = "lets us search" if peer.base_url else f"knows us as {ways.sender.ae_title}"
-    return Verdict(True, f"{peer.address} answers{' by TLS' if peer.tls else ''}, and {known}.")
+    query = ", and takes queries" if asked and not peer.base_url else ""
+    return Verdict(True, f"{peer.address} answers{' by TLS' if peer.tls else ''}, and {known}{query}.")

@@ -43,6 +43,10 @@ class DicomWay:
         """As Way."""
         self.sender.echo(self.endpoint)
 
+    def takes_queries(self) -> bool:
+        """Whether it accepts C-FIND from us."""
+        return self.sender.takes_queries(self.endpoint)
+
     def send(self, part10s: Sequence[bytes]) -> object:
         """As Way."""
         return self.sender.send(self.endpoint, part10s)

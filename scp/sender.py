@@ -99,6 +99,19 @@ class Sender:
         with self._associated(endpoint, [build_context(STUDY_ROOT_FIND, [*_CONVERTIBLE])]) as association:
             return shows_all(Query(association, endpoint), study_uid, sop_uids)
 
+    def takes_queries(self, endpoint: Endpoint) -> bool:
+        """Whether the peer accepts C-FIND (Study Root) from us; nothing is asked.
+
+        Raises PeerUnavailable, or PeerRefused where it refuses the whole association.
+        """
+        try:
+            with self._associated(endpoint, [build_context(STUDY_ROOT_FIND, [*_CONVERTIBLE])]):
+                return True
+        except PeerRefused as error:
+            if error.failure is Failure.NOT_OFFERED:
+                return False
+            raise
+
     def count_instances(self, endpoint: Endpoint, study_uid: str) -> int | None:
         """Ask how many instances of a study the peer has, by C-FIND (Study Root, STUDY level); None if it cannot say.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
+import subprocess
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -169,13 +171,29 @@ def test_a_connection_that_ended_before_any_name_is_shown_by_its_address_with_wh
 def test_a_receiver_is_tested_from_its_page(web, post, query_archive) -> None:
     title, port = query_archive
     post("/sites", code="A", name="A")
-    post("/sites/1/receiver", receiver=f"{title}@127.0.0.1:{port}")
-    assert "Answers" in post("/sites/1/peers/1/test").text
+    post("/sites/1/receiver", receiver=f"{title}@127.0.0.1:{port}", proof="query")
+    assert "Answers" in (answered := post("/sites/1/peers/1/test").text)
+    assert ", and takes queries" in answered
     post("/sites/1/receiver", receiver=f"WRONG@127.0.0.1:{port}")
     refused = post("/sites/1/peers/2/test").text
     assert "is not called WRONG" in refused
     assert "correct it here" in refused
     assert "removed meanwhile" in post("/sites/9/peers/1/test").text
+
+
+def test_a_receiver_that_takes_no_queries_does_not_pass_where_a_query_is_the_proof(
+    database, settings, free_port, wait_for
+) -> None:
+    """It answered the C-ECHO, and no report would ever have been proven."""
+    port = free_port()
+    ways = ways_of(settings).patient(5)
+    there = {"ae_title": "STORE_ONLY", "host": "127.0.0.1", "port": port}
+    with subprocess.Popen(["storescp", "--ignore", str(port)], env=os.environ | {"TCP_NODELAY": "1"}) as process:
+        wait_for(lambda: call(ways, Peer(**there, proof="status")).good, what="storescp")
+        verdict = call(ways, Peer(**there, proof="query"))
+        process.terminate()
+    assert (verdict.good, "does not take queries" in verdict.words) == (False, True)
+    assert "choose proof “status”" in verdict.advice
 
 
 def test_each_way_to_fail_has_its_own_advice(database, settings, free_port) -> None:
