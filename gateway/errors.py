@@ -29,7 +29,7 @@ STATUSES: dict[type[Exception], tuple[int, str]] = {
     NotFound: (404, "Not found"),
     NotInArchive: (404, "Not found"),
     NoImages: (409, "There are no images yet"),
-    WrongState: (409, "Somebody was faster"),
+    WrongState: (409, "This was changed meanwhile"),
     Unseen: (409, "Look again before you sign"),
     ArchiveUnavailable: (503, "The image archive does not answer"),
     OperationalError: (503, "The database does not answer"),

@@ -9,11 +9,13 @@ from config.settings import Settings
 
 
 def where(settings: Settings) -> Iterator[str]:
-    """A sentence for the pages and one for DICOM, each with what opens it where only this machine reaches it."""
+    """A sentence for the pages, for DICOM and for its TLS, with what opens it where only this machine reaches it."""
     for what, at, section in (("Pages", settings.http, "HTTP"), ("DICOM", settings.dicom, "DICOM")):
         said = f"{what}: listens on {at.host}, port {at.port}."
         closed = f" Only this machine reaches it; OVERREAD_{section}__HOST=0.0.0.0 opens it."
         yield said + closed * reaches_us_alone(at.host)
+    if settings.dicom.tls.port:
+        yield f"DICOM by TLS: listens on {settings.dicom.host}, port {settings.dicom.tls.port}."
 
 
 def reaches_us_alone(host: str) -> bool:

@@ -202,15 +202,21 @@ def _described(here: Site) -> Iterator[str]:
 
 
 def _traffic(heard: Sequence[Heard], refused: Sequence[Caller]) -> Iterator[str]:
-    from gateway.site_words import REFUSALS
+    from gateway.site_words import REFUSALS, lacks_store, negotiated_in_words
 
     if not heard:
         yield "heard from it: nothing yet"
     for one in heard:
         yield (f"heard {one.ae_title} {one.at:%Y-%m-%d %H:%M} UTC from {one.address}, "
                f"{'by TLS' if one.secure else 'not encrypted'}")  # fmt: skip
-        yield from (f"  agreed: {each}" for each in one.accepted)
-        yield from (f"  not agreed: {each}" for each in one.declined)
+        yield from (f"  agreed: {each}" for each in negotiated_in_words(one.accepted))
+        yield from (f"  not agreed: {each}" for each in negotiated_in_words(one.declined))
+        if lacks_store(one.declined):
+            yield (
+                "  it may not store: overread site peer add CODE --sends-from "
+                + one.ae_title
+                + " --right store --right echo"
+            )
     for each in refused:
         yield (f"refused {each.count}x, last {each.last_at:%Y-%m-%d %H:%M} UTC, {each.calling} from "
                f"{each.address}: {REFUSALS[each.why]}")  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from ipaddress import ip_network
 from urllib.parse import urlsplit
 
@@ -15,6 +15,7 @@ CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,252}[A-Za-z0-9])?|[0-9A-Fa-f:]+")
 URL_PATH = re.compile(r"[A-Za-z0-9/._~%-]{0,1000}")
 LONGEST_NAME = 120
+FEW = 2
 
 
 REFUSALS = {
@@ -113,6 +114,28 @@ def checked_rights(texts: Sequence[str]) -> list[str]:
     if unknown:
         raise BadPeer(f"“{_shown(unknown[0])}” is no right: write {', '.join(Right)}.")
     return [right for right in Right if right in texts]
+
+
+def negotiated_in_words(contexts: Sequence[str]) -> Iterator[str]:
+    """Contexts ("CT Image Storage: JPEG"); many storage classes with one outcome are one line."""
+    groups: dict[tuple[bool, str], list[str]] = {}
+    for each in contexts:
+        name, _, outcome = each.partition(": ")
+        groups.setdefault((_is_storage(name), outcome), []).append(each)
+    for (storage, outcome), alike in groups.items():
+        if storage and len(alike) > FEW:
+            yield f"{len(alike)} storage classes: {outcome}"
+        else:
+            yield from alike
+
+
+def lacks_store(declined: Sequence[str]) -> bool:
+    """Whether a sender was told that it may not store."""
+    return any(each.endswith(": not allowed") and _is_storage(each) for each in declined)
+
+
+def _is_storage(name: str) -> bool:
+    return " Storage" in name and "Commitment" not in name
 
 
 def stopped_in_words(count: int) -> str:

@@ -49,7 +49,9 @@ def last_arrival(case: Case, remarks: Sequence[str]) -> tuple[str, datetime] | N
 def _sentence(study: Study, remark: Remark) -> str:
     series = next((each for each in study.series if each.series_uid == remark.series_uid), None)
     said = WORDS[Kind(remark.kind)](remark)
-    return f"{_name(series)}: {said}" if series is not None else said[:1].upper() + said[1:]
+    if series is None:
+        return said[:1].upper() + said[1:]
+    return f"{_name(series)}: {said.replace('of this study', 'of this series', 1)}"
 
 
 def _name(series: Series) -> str:

@@ -18,6 +18,11 @@ def test_it_says_where_it_listens_and_how_to_open_what_is_closed(tmp_path: Path)
     assert [*where(load_settings(tmp_path))][1] == "DICOM: listens on 0.0.0.0, port 11112."
 
 
+def test_it_says_where_tls_listens(tmp_path: Path) -> None:
+    said = [*where(load_settings(tmp_path, dicom={"host": "10.0.0.2", "tls": {"port": 2762}}))]
+    assert said[2:] == ["DICOM by TLS: listens on 10.0.0.2, port 2762."]
+
+
 ALONE = ("127.0.0.1", "127.9.9.9", "::1", "localhost")
 OPEN = ("0.0.0.0", "::", "10.0.0.2", "pacs.example")  # noqa: S104
 

@@ -139,7 +139,7 @@ def test_a_remark_names_its_series_where_that_is_here(web, site, reader, case, s
     with web.database.reading() as session:
         series = session.query(Study).one().series[0]
     note(web, replace(refusal(slice_, f"site:{site}"), series_uid=series.series_uid))
-    assert "Series 1: 1 image of this study was refused" in page(web, reader, case)
+    assert "Series 1: 1 image of this series was refused" in page(web, reader, case)
 
 
 def test_a_new_case_begins_with_what_was_refused_and_kept_aside_before(web, people, site) -> None:

@@ -16,7 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.callers import note_callers
 from gateway.peer_calls import ADVICE, call
+from gateway.site_commands import _traffic
 from gateway.site_removal import STOPPED
+from gateway.site_words import negotiated_in_words
 from gateway.sites import Receiver, let_receive, write_peer_book
 from gateway.ways import ways_of
 from scp.callers import Callers, Heard
@@ -153,6 +155,20 @@ def test_what_was_heard_and_refused_is_on_the_page_with_what_to_change(web, post
         assert said in shown
     assert "STRANGER" not in shown
     assert "STRANGER" in look("/sites")
+
+
+def test_what_was_agreed_is_said_in_a_few_lines_with_the_right_that_is_missing(database) -> None:
+    """One storescu made 130 lines, among which nobody saw that it may not store."""
+    kinds = [f"Kind {number} Image Storage: not allowed" for number in range(64)]
+    plain = "Verification SOP Class: Implicit VR Little Endian"
+    heard = Heard("PACS_OUT", datetime.now(UTC), "10.1.2.3", True, (plain,), tuple(kinds))
+    _, *said = _traffic([heard], [])
+    assert said == [
+        f"  agreed: {plain}",
+        "  not agreed: 64 storage classes: not allowed",
+        "  it may not store: overread site peer add CODE --sends-from PACS_OUT --right store --right echo",
+    ]
+    assert list(negotiated_in_words(kinds[:2])) == kinds[:2]
 
 
 def test_a_connection_that_ended_before_any_name_is_shown_by_its_address_with_what_to_change(web, look) -> None:
