@@ -82,8 +82,11 @@ def _machine(settings: Settings) -> Iterator[Finding]:
         found = which(program)
         yield Finding(program, found is not None, found or "not installed", advice, optional=True)
     yield _ask("viewer", lambda: _viewer(settings), "Run: make setup")
-    free = disk_usage(settings.data).free
-    yield Finding("disk", free > LEAST_FREE, f"{free >> 30} GB free in {settings.data}", "Make room.")
+    free, keep = disk_usage(settings.data).free, settings.dicom.inbox_keep_free >> 20
+    advice = (
+        f"Make room: {LEAST_FREE >> 20} MB are needed; below dicom.inbox_keep_free ({keep} MB) nothing is received."
+    )
+    yield Finding("disk", free > LEAST_FREE, f"{free >> 20} MB free in {settings.data}", advice)
 
 
 def _ask(what: str, question: Callable[[], str], advice: str) -> Finding:

@@ -122,9 +122,12 @@ class Health:
         return f"{backlog.count} instances wait for the archive{since}"
 
     def _disk(self) -> str:
-        free = shutil.disk_usage(self.settings.data).free
+        free, keep = shutil.disk_usage(self.settings.data).free, self.settings.dicom.inbox_keep_free
         if free < LEAST_FREE:
-            raise NotWell(f"Only {free >> 20} MB are free in the data folder; make room.")
+            raise NotWell(
+                f"Only {free >> 20} MB are free in the data folder; {LEAST_FREE >> 20} MB are needed, and nothing is "
+                f"received below dicom.inbox_keep_free ({keep >> 20} MB). Make room."
+            )
         return f"{free >> 30} GB free"
 
     def _database(self) -> str:

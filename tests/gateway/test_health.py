@@ -38,3 +38,12 @@ def test_another_loop_that_is_late_is_vital_whatever_the_archive_does(web, free_
     away = Archive(f"http://127.0.0.1:{free_port()}", "overread", "wrong", timeout=1)
     assert of_the_worker(web, away, "worker: settle")["worker"] == (False, True)
     away.close()
+
+
+def test_a_disk_with_too_little_room_says_how_much_is_needed(web, monkeypatch) -> None:
+    monkeypatch.setattr("gateway.health.LEAST_FREE", 1 << 60)
+    health = Health(web.parts.settings, web.database, web.parts.archive, web.parts.inbox, web.parts.sender)
+    (disk,) = (one for one in health.checks() if one.part == "disk")
+    assert not disk.ok
+    assert f"{1 << 40} MB are needed" in disk.detail
+    assert f"below dicom.inbox_keep_free ({web.parts.settings.dicom.inbox_keep_free >> 20} MB)" in disk.detail
