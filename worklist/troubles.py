@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import ColumnElement, Select, and_, func, literal, not_, or_, select, update
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, literal, not_, or_, select, update
 from sqlalchemy.orm import Session
 
 from worklist.access import Viewer
 from worklist.history import of_study, tell
 from worklist.lifecycle import NotAllowed, NotFound, WrongState
-from worklist.models import AuditLine, CaseStudy, Instance, Report, Study, Trouble, now
+from worklist.models import AuditLine, CaseStudy, Instance, Report, Series, Study, Trouble, now
 from worklist.states import TroubleKind
 
 SETTLING: Final = timedelta(seconds=30)
@@ -136,12 +136,18 @@ def being_replaced(session: Session, study_ids: Sequence[int]) -> bool:
 
 
 def _signed_on(origin: ColumnElement[str], sop_uid: ColumnElement[str]) -> ColumnElement[bool]:
+    """The evidence that was frozen says what a signature rests on: moments of arrival depend on how our clock went.
+
+    What we made ourselves is in no evidence, and is nobody's to replace. A UID in quotes is a whole text of the JSON.
+    """
+    rests = cast(Report.content, Text).contains(literal('"') + sop_uid + literal('"'))
     chosen = (
         select(Report.id)
         .join(CaseStudy, CaseStudy.case_id == Report.case_id)
         .join(Study, Study.id == CaseStudy.study_id)
         .join(Instance, Instance.study_id == Study.id)
-        .where(Study.origin == origin, Instance.sop_uid == sop_uid, Instance.received_at <= Report.signed_at)
+        .join(Series, Series.id == Instance.series_id)
+        .where(Study.origin == origin, Instance.sop_uid == sop_uid, or_(Series.ours, rests))
     )
     return chosen.exists()
 

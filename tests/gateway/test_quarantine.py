@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from pydicom.uid import generate_uid
@@ -57,6 +58,11 @@ def carry(web):
         world.carry()
 
     return carried
+
+
+def signed_on(uids) -> dict[str, list[dict[str, str]]]:
+    """What a report freezes of the image that it rests on."""
+    return {"evidence": [{"sop_uid": uids["SOPInstanceUID"]}]}
 
 
 def decide(web, who, trouble: int, name: str, **body):
@@ -150,16 +156,19 @@ def test_of_two_decisions_the_first_counts(web, people, other_version) -> None:
     assert decide(web, boss, other_version, "reject", answer="No.").status_code == 409
 
 
-def test_what_a_report_was_signed_on_is_not_replaced(web, people, site, other_version) -> None:
+@pytest.mark.parametrize("ahead", [timedelta(), timedelta(hours=1)])
+def test_what_a_report_was_signed_on_is_not_replaced(web, people, site, other_version, uids, ahead) -> None:
+    """An image that came while our clock was ahead passed for one that came after the signature."""
     reader, boss = people.reader(), people.coordinator()
     with web.database.writing() as session:
         study = session.query(Study).one()
-
+        session.query(Instance).one().received_at = now() + ahead
         case = Case(state=CaseState.SIGNED, site_id=site, reader_id=reader.person_id)
         session.add(case)
         session.flush()
         session.add(CaseStudy(case_id=case.id, study_id=study.id))
-        session.add(Report(case_id=case.id, version=1, study_id=study.id, content={}, reference=b"", signed_at=now(),
+        session.add(Report(case_id=case.id, version=1, study_id=study.id, content=signed_on(uids),
+                           reference=b"", signed_at=now(),
                            signer_id=reader.person_id, sr_uid="1.2.1", sr_series_uid="1.2.2", pdf_uid="1.2.3",
                            pdf_series_uid="1.2.4"))  # fmt: skip
     refused = decide(web, boss, other_version, "accept")
@@ -204,8 +213,9 @@ def test_accepting_a_group_leaves_out_what_a_report_was_signed_on(web, people, s
         session.add(case)
         session.flush()
         session.add(CaseStudy(case_id=case.id, study_id=session.query(Study).one().id))
-        session.add(Report(case_id=case.id, version=1, study_id=session.query(Study).one().id, content={},
-                           reference=b"", signed_at=now(), signer_id=case.reader_id, sr_uid="1.2.1",
+        session.add(Report(case_id=case.id, version=1, study_id=session.query(Study).one().id,
+                           content=signed_on(uids), reference=b"", signed_at=now(),
+                           signer_id=case.reader_id, sr_uid="1.2.1",
                            sr_series_uid="1.2.2", pdf_uid="1.2.3", pdf_series_uid="1.2.4"))  # fmt: skip
     others = send(web.world.make(**late), *(web.world.make(**one, PixelData=bytes([7] * 128)) for one in (late, uids)))
     signed = next(row.sha256 for row in web.world.instances() if row.sop_uid == uids["SOPInstanceUID"])
