@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from config.database import Database
@@ -22,6 +22,8 @@ log = structlog.get_logger()
 STEP_SECONDS = 1.0  # less than that may be two readings of a busy machine
 PAST = (Study.last_at, Trouble.carried_at, Commitment.received_at, SignInAttempt.at)
 """When something happened."""
+RECEIVED = (Study.last_at, Commitment.received_at)
+"""What a receiver says: of what still waited in the inbox it comes here only after the clock was set back."""
 ATTEMPTS = (Report.next_attempt_at, Delivery.next_attempt_at, Commitment.next_attempt_at)
 LEASES = (Report.lease_until, Delivery.lease_until, Commitment.lease_until)
 BETWEEN_NODES = timedelta(minutes=1)  # so far may the clocks of several machines be apart
@@ -37,10 +39,15 @@ class Clock:
     _ahead: float = field(default=float("inf"))  # of the clock that nobody sets
 
     def step(self) -> bool:
-        """Bring back what is too late, if the clock was set back since the last step or before the first."""
+        """Bring back what is too late, if the clock was set back since the last step or before the first.
+
+        What was received is brought back whenever it is too late.
+        """
         ahead = time.time() - time.monotonic()
         if ahead < self._ahead - STEP_SECONDS:
             self._bring_back()
+        elif self._received_too_late():
+            self._say(self._too_late(RECEIVED, timedelta()))
         self._ahead = ahead
         return False
 
@@ -51,8 +58,17 @@ class Clock:
             *self._too_late(ATTEMPTS, pause),
             *self._too_late(LEASES, LEASE),
         ]
+        self._say(moved)
+
+    def _say(self, moved: Sequence[tuple[str, int]]) -> None:
         if any(count for _, count in moved):
             log.warning("the clock was set back", brought_back={name: count for name, count in moved if count})
+
+    def _received_too_late(self) -> bool:
+        """A look that takes no lock."""
+        with self.database.reading() as session:
+            looks = (select(column.class_.id).where(column > now() + BETWEEN_NODES).limit(1) for column in RECEIVED)
+            return any(session.scalar(look) is not None for look in looks)
 
     def _too_late(self, columns: Sequence[Moment], most: timedelta) -> list[tuple[str, int]]:
         moment, done = now(), []

@@ -107,7 +107,7 @@ class World:
         """As the fixture `make`."""
         return make_image(**said)
 
-    def receive(self, part10: bytes, origin: str = "site:1", **said: str) -> Entry:
+    def receive(self, part10: bytes, origin: str = "site:1", at: datetime | None = None, **said: str) -> Entry:
         """Put one file into the inbox, as the receiver does; `said` overrides what the receiver believes of it."""
         from scp.screen import screen
 
@@ -120,7 +120,7 @@ class World:
             "series_uid": identity.series_uid,
         } | said
         arrival = Arrival(
-            origin, "HOSPITAL", transfer_syntax=transfer_syntax, received_at=datetime.now(UTC), **believed
+            origin, "HOSPITAL", transfer_syntax=transfer_syntax, received_at=at or datetime.now(UTC), **believed
         )
         return self.inbox.put(arrival, dataset)
 

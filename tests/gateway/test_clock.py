@@ -91,19 +91,40 @@ def test_an_image_that_was_accepted_in_the_future_lets_a_report_be_signed(world,
 
 
 @ONE_ENGINE
-def test_only_a_clock_that_was_set_back_changes_rows(world, make, monkeypatch) -> None:
+def test_only_a_clock_that_was_set_back_changes_what_we_planned(world, people, monkeypatch) -> None:
+    reader = people.reader()
+    report_id = world.sign(reader, world.held_case(reader, people.site()))
+
+    def next_attempt():
+        with world.database.reading() as session:
+            return session.get_one(Report, report_id).next_attempt_at
+
     clock = Clock(world.database, 3600)
     clock.step()
-    world.receive(make())
-    world.carry()
     with world.database.writing() as session:
-        session.query(Study).one().last_at = now() + AHEAD
+        session.get_one(Report, report_id).next_attempt_at = now() + AHEAD
     clock.step()
-    assert world.studies()[0].last_at > now() + timedelta(days=4)
+    assert next_attempt() > now() + timedelta(days=4)
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() - 86400)
     clock.step()
-    assert world.studies()[0].last_at < now() + timedelta(days=4)
+    assert next_attempt() < now() + timedelta(days=4)
+
+
+@ONE_ENGINE
+def test_what_waited_in_the_inbox_while_the_clock_was_set_back_becomes_quiet_from_now_on(
+    world, make, monkeypatch
+) -> None:
+    """It was stored with its moment after the clock had been looked at, and its study waited for that moment."""
+    clock = Clock(world.database, 3600)
+    clock.step()
+    world.receive(make(), at=now() + timedelta(hours=1))
+    monkeypatch.setattr(time, "time", lambda before=time.time: before() - 3600)
+    clock.step()
+    world.carry()
+    assert world.studies()[0].last_at > now() + timedelta(minutes=50)
+    clock.step()
+    assert world.studies()[0].last_at <= now()
 
 
 @ONE_ENGINE
