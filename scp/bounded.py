@@ -34,6 +34,7 @@ _MOST_WAITING_MESSAGES: Final = 1
 _BACK_PRESSURE_SECONDS: Final = 0.002
 _CLOSING_SECONDS: Final = 0.1
 _MOST_IGNORED: Final = 64
+OPENING = 42  # bytes of an A-ASSOCIATE-RQ, PS3.8 section 9.3.2
 _NOT_NOW: Final = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -48,7 +49,7 @@ class BoundedSocket(ClosingSocket):
         self._stream: Stream | None = None
         self._handed_on: deque[bytes] = deque()
         self.opening = b""
-        """The first bytes that the peer sent."""
+        """The first bytes that the peer sent, up to the end of the names in an association request."""
         self._request_until = time.monotonic() + limits.request_seconds
         self._pdu_until = 0.0
         self._wake = make_patient(assoc)
@@ -89,7 +90,7 @@ class BoundedSocket(ClosingSocket):
             if not self._input.fill() and not self._input.is_closed:
                 self._wait_until(until, select.POLLIN)
         taken = self._input.take(nr_bytes)
-        self.opening = self.opening or bytes(taken)
+        self.opening += bytes(taken[: OPENING - len(self.opening)])
         return taken
 
     def send(self, bytestream: bytes) -> None:

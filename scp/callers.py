@@ -148,4 +148,5 @@ def _key_of(one: TurnedAway) -> _Key:
 
 
 def _printable(ae_title: str) -> str:
-    return "".join(char for char in ae_title.strip()[:16] if char.isascii() and char.isprintable())
+    """What no AE title may hold is shown as a question mark, so that it does not look like the name without it."""
+    return "".join(char if char.isascii() and char.isprintable() else "?" for char in ae_title.strip(" ")[:16])

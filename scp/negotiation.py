@@ -15,6 +15,7 @@ from pynetdicom.presentation import PresentationContext
 from pynetdicom.service_class import ServiceClass, StorageServiceClass
 from pynetdicom.sop_class import uid_to_service_class
 
+from scp.bounded import BoundedSocket
 from scp.callers import Callers, Heard
 from scp.commitment import COMMITMENT, COMMITMENT_SYNTAXES
 from scp.counters import Count, Counters
@@ -61,11 +62,12 @@ class Request:
 
     @classmethod
     def of(cls, assoc: Association) -> "Request":
-        """Read it from an association that was asked for."""
+        """Read it from an association that was asked for; the names as they came, pynetdicom drops more than spaces."""
         asked = cast(A_ASSOCIATE, assoc.requestor.primitive)
+        opening = cast(BoundedSocket, assoc.dul.socket).opening
         return cls(
-            calling=(asked.calling_ae_title or "").strip(),
-            called=(asked.called_ae_title or "").strip(),
+            calling=_name(opening[26:42]),
+            called=_name(opening[10:26]),
             application_context=str(asked.application_context_name or ""),
             address=assoc.requestor.address,
             certificate=_certificate(assoc),
@@ -129,6 +131,11 @@ def on_requested(event: Event, policy: Policy) -> None:
     offered = cast(A_ASSOCIATE, assoc.requestor.primitive).presentation_context_definition_list
     assoc.acceptor.supported_contexts = contexts_for(offered, judged.rights)
     assoc.acse = _Decliner(assoc, judged.rights)
+
+
+def _name(field: bytes) -> str:
+    """An AE title; spaces around it do not count, all else does (PS3.5 section 6.2)."""
+    return field.decode("ascii", "replace").strip(" ")
 
 
 def _certificate(assoc: Association) -> bytes | None:

@@ -75,7 +75,7 @@ class PeerBook:
     def find(self, ae_title: str) -> Peer | None:
         """Return the peer of that AE title, if it may talk to us; surrounding spaces do not count."""
         self._refresh()
-        return self._peers.get(ae_title.strip())
+        return self._peers.get(ae_title.strip(" "))
 
     def _refresh(self) -> None:
         try:

@@ -230,14 +230,16 @@ print("ended", flush=True)
 class RawPeer:
     """A sender that puts every byte on the wire itself, to do what no library would do."""
 
-    def __init__(self, port: int, contexts: dict[int, tuple[str, str]], longest_pdu: int = 0, tls=None):
+    def __init__(
+        self, port: int, contexts: dict[int, tuple[str, str]], longest_pdu: int = 0, tls=None, name=b"HOSPITAL"
+    ):
         self.connection = socket.create_connection(("127.0.0.1", port))
         if tls is not None:
             self.connection = tls.wrap_socket(self.connection, server_hostname="localhost")
         self.connection.settimeout(15)
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            self.connection.sendall(association_request(contexts, longest_pdu))
+            self.connection.sendall(association_request(contexts, longest_pdu, name))
             self.accepted = self.pdu()
         except OSError:
             self.connection.close()
@@ -304,7 +306,7 @@ class RawPeer:
         return data
 
 
-def association_request(contexts: dict[int, tuple[str, str]], longest_pdu: int) -> bytes:
+def association_request(contexts: dict[int, tuple[str, str]], longest_pdu: int, name=b"HOSPITAL") -> bytes:
     """An A-ASSOCIATE-RQ (PS3.8 section 9.3.2)."""
 
     def item(kind: int, data: bytes) -> bytes:
@@ -315,7 +317,7 @@ def association_request(contexts: dict[int, tuple[str, str]], longest_pdu: int) 
         for number, (abstract, syntax) in contexts.items()
     )
     user = item(0x50, item(0x51, struct.pack(">L", longest_pdu)) + item(0x52, b"1.2.3"))
-    titles = b"OVERREAD".ljust(16) + b"HOSPITAL".ljust(16) + bytes(32)
+    titles = b"OVERREAD".ljust(16) + name.ljust(16) + bytes(32)
     body = b"\0\1\0\0" + titles + item(0x10, b"1.2.840.10008.3.1.1.1") + offered + user
     return struct.pack(">BxL", 1, len(body)) + body
 

@@ -48,6 +48,17 @@ def test_a_known_name_from_elsewhere_or_without_its_certificate_gets_the_strange
     assert (line.calling, line.address, line.why, line.count) == ("HOSPITAL", "127.0.0.1", why, 1)
 
 
+@pytest.mark.parametrize("character", ["\n", "\r", "\t", "\x0b", "\x0c", "\x1f"])
+def test_a_name_with_a_control_character_is_no_peers_and_is_noted_as_it_came(hospital, made, character):
+    """They counted as spaces do, so that what no AE title can be passed for a peer's (PS3.5 section 6.2)."""
+    put_peer(hospital)
+    contexts, name = {1: (VERIFICATION, "1.2.840.10008.1.2")}, f"HOSPITAL{character}".encode()
+    with made.RawPeer(hospital.port, contexts, name=name) as stranger:
+        assert stranger.accepted == b"\3\0\0\0\0\4\0\1\1\3"
+    (line,), heard = read_callers(hospital.folder / "counters")
+    assert (line.calling, line.why, heard) == ("HOSPITAL?", "CALLING", [])
+
+
 def test_another_application_context_is_rejected_as_the_standard_says(hospital, monkeypatch):
     monkeypatch.setattr(pynetdicom_acse, "APPLICATION_CONTEXT_NAME", UID("1.2.3"))
     assert call(hospital)[1] == (1, 1, 2)
