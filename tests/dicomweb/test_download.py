@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pydicom
+import pytest
 from pydicom.fileset import FileSet
 from pydicom.uid import generate_uid
 
@@ -22,7 +23,21 @@ def unpacked(world, sent, folder: Path) -> Path:
     return folder
 
 
-def test_a_study_comes_as_files_that_its_dicomdir_leads_to(world, tmp_path):
+@pytest.fixture
+def file_set():
+    """`file_set(folder)`: what pydicom reads of its DICOMDIR; the folder that pydicom makes beside it goes with it."""
+    made = []
+
+    def read(folder):
+        made.append(FileSet(folder / "DICOMDIR"))
+        return made[-1]
+
+    yield read
+    for one in made:
+        one._stage["t"].cleanup()
+
+
+def test_a_study_comes_as_files_that_its_dicomdir_leads_to(world, file_set, tmp_path):
     study, series = generate_uid(), generate_uid()
     patient = {"PatientName": "Müller^Jörg", "PatientID": "P 1", "SpecificCharacterSet": "ISO_IR 192"}
     sent = [world.instance("CT_small.dcm", study, series, InstanceNumber=n, **patient) for n in (1, 2, 3)]
@@ -30,7 +45,7 @@ def test_a_study_comes_as_files_that_its_dicomdir_leads_to(world, tmp_path):
     sent.append(world.instance("JPEG2000.dcm", study, **patient))
     world.study(*sent)
     folder = unpacked(world, sent[0], tmp_path)
-    found = FileSet(folder / "DICOMDIR")
+    found = file_set(folder)
     assert len(found) == len(sent)
     assert {one.SOPInstanceUID: Path(one.path).read_bytes() for one in found} == {
         one.sop_uid: one.part10 for one in sent
@@ -50,10 +65,10 @@ def test_dcmtk_reads_the_directory(world, tmp_path):
     assert sent[0].sop_uid in said.stdout
 
 
-def test_what_says_little_of_itself_is_in_the_directory_too(world, tmp_path):
+def test_what_says_little_of_itself_is_in_the_directory_too(world, file_set, tmp_path):
     sent = world.instance("CT_small.dcm", generate_uid(), InstanceNumber=None, StudyDate="", StudyID="")
     world.study(sent)
-    (record,) = FileSet(unpacked(world, sent, tmp_path) / "DICOMDIR")
+    (record,) = file_set(unpacked(world, sent, tmp_path))
     assert record.SOPInstanceUID == sent.sop_uid
 
 

@@ -60,6 +60,8 @@ def filled(rule, sent, case_id, **absent):
         "<path:bulk>": "7FE00010",
         "<case_id>": str(case_id),
     } | absent
+    if rule.endswith("/wado"):  # WADO-URI has the UIDs in its query
+        rule += "?requestType=WADO&studyUID=<study_uid>&seriesUID=<series_uid>&objectUID=<sop_uid>"
     for name, value in values.items():
         rule = rule.replace(name, value)
     return rule

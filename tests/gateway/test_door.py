@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from dicomweb.keeping import NotKept
-from gateway.door import store_target
+from gateway.storing import store_target
 from scp.part10 import split_part10
+from worklist.access import Sight
 from worklist.states import Role
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -36,7 +37,7 @@ def any_study(_origin: str, _study_uid: str) -> bool:
 
 def test_a_person_of_a_site_sends_for_that_site_bytes_untouched(world, people, make, opened) -> None:
     site, image = people.site(), make()
-    keep = store_target(world.inbox)(people.hospital(site), any_study)
+    keep = store_target(world.inbox, world.database)(Sight(people.hospital(site)), any_study)
     kept = keep(opened(image))
     (entry,) = world.inbox.waiting(10)
     assert (entry.arrival.origin, entry.arrival.sop_uid) == (f"site:{site}", kept.sop_uid)
@@ -44,14 +45,16 @@ def test_a_person_of_a_site_sends_for_that_site_bytes_untouched(world, people, m
 
 
 def test_nobody_else_sends_here(world, people) -> None:
-    target = store_target(world.inbox)
+    target = store_target(world.inbox, world.database)
     for who in (people.patient(), people.reader(), people.coordinator(), people.person(Role.SITE)):
-        assert target(who, any_study) is None
+        assert target(Sight(who), any_study) is None
 
 
 def test_what_belongs_to_another_study_than_the_request_names_is_not_kept(world, people, make, opened) -> None:
     site, asked = people.site(), []
-    keep = store_target(world.inbox)(people.hospital(site), lambda *instance: asked.append(instance))
+    keep = store_target(world.inbox, world.database)(
+        Sight(people.hospital(site)), lambda *instance: asked.append(instance)
+    )
     with pytest.raises(NotKept):
         keep(opened(make(StudyInstanceUID="1.2.3")))
     assert asked == [(f"site:{site}", "1.2.3")]
@@ -60,21 +63,21 @@ def test_what_belongs_to_another_study_than_the_request_names_is_not_kept(world,
 
 @pytest.mark.parametrize("content", [b"", b"no DICOM", bytes(200), bytes(128) + b"DICM"])
 def test_what_is_no_dicom_is_not_kept(world, people, opened, content: bytes) -> None:
-    keep = store_target(world.inbox)(people.hospital(people.site()), any_study)
+    keep = store_target(world.inbox, world.database)(Sight(people.hospital(people.site())), any_study)
     with pytest.raises(NotKept):
         keep(opened(content))
     assert world.waiting() == 0
 
 
 def test_a_file_that_is_cut_short_is_not_kept(world, people, make, opened) -> None:
-    keep = store_target(world.inbox)(people.hospital(people.site()), any_study)
+    keep = store_target(world.inbox, world.database)(Sight(people.hospital(people.site())), any_study)
     with pytest.raises(NotKept):
         keep(opened(make()[:-50]))
     assert world.waiting() == 0
 
 
 def test_a_file_object_of_any_kind_is_read_from_its_beginning(world, people, make, opened) -> None:
-    keep = store_target(world.inbox)(people.hospital(people.site()), any_study)
+    keep = store_target(world.inbox, world.database)(Sight(people.hospital(people.site())), any_study)
     file = opened(make())
     file.seek(100)
     assert keep(file)
