@@ -10,6 +10,7 @@ DOES: Mapping[str, str] = {
     "refusals": "Notes what was refused at the door",
     "unusable": "Looks after objects that cannot be read here",
     "quarantine": "Carries out decisions about what is kept aside",
+    "ready": "Keeps the images of cases that wait at hand",
     "settle": "Opens a case when a study is complete",
     "expect": "Asks hospitals how many images they have",
     "look": "Looks for missing images",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -96,7 +97,13 @@ class Front:
         async def receive() -> Any:
             raise AssertionError("nobody sends a body")
 
-        asyncio.run(bridge(scope, receive, send))
+        async def serve() -> None:
+            await bridge(scope, receive, send)
+
+        with ThreadPoolExecutor(
+            1
+        ) as apart:  # Playwright, where a test before had a browser, runs a loop in this thread
+            apart.submit(lambda: asyncio.run(serve())).result()
         headers = {name.decode(): value.decode() for name, value in said[0]["headers"]}
         return Answer(said[0]["status"], headers, b"".join(bytes(one["body"]) for one in said[1:]), quick)
 
