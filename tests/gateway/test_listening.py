@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -34,5 +35,8 @@ def test_a_loopback_address_is_for_this_machine_alone() -> None:
 
 @pytest.mark.flow
 def test_the_demonstration_says_at_its_start_that_no_other_machine_reaches_it(installation: Any) -> None:
-    said = (installation.data.parent / "up.log").read_text()
-    assert f"DICOM: listens on 127.0.0.1, port {installation.dicom}. Only this machine reaches it" in said
+    expected = f"DICOM: listens on 127.0.0.1, port {installation.dicom}. Only this machine reaches it"
+    log, until = installation.data.parent / "up.log", time.monotonic() + 20
+    while expected not in log.read_text() and time.monotonic() < until:  # it is said behind the line `ready`
+        time.sleep(0.1)
+    assert expected in log.read_text()
