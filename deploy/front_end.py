@@ -89,6 +89,12 @@ OHIF = Package(
             "ohif/*.bundle.*.js", r"(?s)function compileConstructor\(dtype, dimension\) \{.*?(?=function arrayDType\()",
             NDARRAY, 3, plain=True,
         ),
+        # the viewport learns which measurements of an SR it shows after it may have drawn, and does not draw again
+        Replacement(
+            "ohif/*.bundle.*.js",
+            r"(trackingIdentifiersByViewportId\[viewport\.id\] = \{\s*trackingUniqueIdentifiers,\s*activeIndex\s*\};)",
+            r"\1 viewport.render();", 1,
+        ),
         Replacement("ohif/app.bundle.*.js", r"'/dicom-microscopy-viewer/", f"'{OHIF_ROOT}dicom-microscopy-viewer/", 1),
     ),
 )  # fmt: skip
