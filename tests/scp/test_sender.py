@@ -1,6 +1,10 @@
 """Sending to real peers, and errors that say whether trying again makes sense."""
 
+import contextlib
+import os
+import resource
 from dataclasses import replace
+from pathlib import Path
 
 import pydicom
 import pytest
@@ -75,6 +79,20 @@ def test_a_report_arrives_byte_for_byte(pacs, made):
     assert [one.outcome for one in results] == [Outcome.STORED, Outcome.STORED]
     kept = {made.dataset_of(path.read_bytes()) for path in pacs.folder.iterdir()}
     assert kept == {made.dataset_of(sr), made.dataset_of(pdf)}
+
+
+def test_a_report_goes_out_of_a_process_that_holds_many_files_open(pacs, made, request):
+    """The read cache holds up to 2,000, and select() fails for descriptors from 1,024 on."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 2048)), hard))
+    request.addfinalizer(lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard)))
+    sr = made.object(ENHANCED_SR)
+    with contextlib.ExitStack() as files, pacs.run("+B"):
+        while files.enter_context(Path(os.devnull).open("rb")).fileno() < 1100:
+            pass
+        SENDER.send(pacs.endpoint, [sr])
+    (path,) = pacs.folder.iterdir()
+    assert made.dataset_of(path.read_bytes()) == made.dataset_of(sr)
 
 
 def test_a_compressed_object_goes_as_it_is(pacs, made):
