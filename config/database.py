@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from config.errors import Explained
 from config.revision import Revision, revision_of
 
+_STEPS = 10_000  # of its virtual machine, between two looks at the clock
 # FULL: a commit that was answered survives a power cut (NORMAL was measured to lose it).
 SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=15000")
 
@@ -37,6 +39,17 @@ class Database:
         """A session that only looks."""
         with self.readers() as session:
             yield session
+
+    @contextmanager
+    def looking(self, seconds: float) -> Iterator[Connection]:
+        """A connection that only looks, each statement for so long at most: then SQLAlchemyError (`took_too_long`)."""
+        with self.engine.connect() as connection:
+            if self.engine.dialect.name == "sqlite":
+                with _ends_after(connection, seconds):
+                    yield connection
+            else:
+                connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(seconds * 1000)}")
+                yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
@@ -74,6 +87,12 @@ def connect(url: str, wrote: Callable[[], object] = tuple) -> Database:
     return Database(engine, readers, writers, revision_of(engine), wrote)
 
 
+def took_too_long(error: SQLAlchemyError) -> bool:
+    """Whether it is what a statement of `looking` ends with when its time is over."""
+    cause = error.orig if isinstance(error, DBAPIError) else None
+    return getattr(cause, "sqlstate", "") == "57014" or str(cause) == "interrupted"
+
+
 def _engine(url: str) -> Engine:
     """Errors hide their parameters: those say who a patient is, and errors are logged."""
     if url.startswith("sqlite"):
@@ -91,6 +110,18 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     for pragma in SQLITE_PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+@contextmanager
+def _ends_after(connection: Connection, seconds: float) -> Iterator[None]:
+    """Interrupt what SQLite does when the time is over (https://www.sqlite.org/c3ref/progress_handler.html)."""
+    until = time.monotonic() + seconds
+    raw: Any = connection.connection.dbapi_connection
+    raw.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
+    try:
+        yield
+    finally:
+        raw.set_progress_handler(None, 0)
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, selectinload
 
 from dicomweb.attributes import Found, Level
@@ -31,16 +31,21 @@ class _Totals:
 
 
 def look_up(
-    session: Session, level: Level, hits: Sequence[Hit], base_url: str, *, with_classes: bool
+    session: Session, level: Level, hits: Sequence[Hit], base_url: str, *, with_classes: bool, sent: bool = False
 ) -> Iterable[tuple[Hit, Found]]:
-    """Read what the hits of one search say, in their order. `with_classes`: SOP Classes in Study, too, which cost."""
+    """Read what the hits of one search say, in their order. `with_classes`: SOP Classes in Study, too, which cost.
+
+    `sent`: count only what was sent to us, not what was made here.
+    """
     for first in range(0, len(hits), AT_ONCE):
         some = hits[first : first + AT_ONCE]
         rows = _rows(session, level, some)
-        totals = _totals(session, {hit.study for hit in some}, with_classes=with_classes)
+        totals = _totals(session, {hit.study for hit in some}, with_classes=with_classes, sent=sent)
         for hit in some:
             yield hit, _found(rows, hit, level, totals[hit.study], base_url)
 
+
+Conditions = Sequence[ColumnElement[bool]]
 
 Rows = tuple[dict[int, Study], dict[int, Series], dict[int, Instance]]
 """By their ids."""
@@ -61,19 +66,20 @@ def _rows(session: Session, level: Level, hits: Iterable[Hit]) -> Rows:
     )
 
 
-def _totals(session: Session, studies: Collection[int], *, with_classes: bool) -> dict[int, _Totals]:
+def _totals(session: Session, studies: Collection[int], *, with_classes: bool, sent: bool) -> dict[int, _Totals]:
     totals = {study: _Totals() for study in studies}
-    _count_series(session, totals)
+    counted = [Series.ours.is_(False)] if sent else []
+    _count_series(session, totals, counted)
     if with_classes:
-        _name_classes(session, totals)
+        _name_classes(session, totals, counted)
     return totals
 
 
-def _count_series(session: Session, totals: dict[int, _Totals]) -> None:
+def _count_series(session: Session, totals: dict[int, _Totals], only: Conditions) -> None:
     counted = (
         select(Series.study_id, Series.id, Series.modality, func.count(Instance.id))
         .outerjoin(Instance, Instance.series_id == Series.id)
-        .where(Series.study_id.in_(totals))
+        .where(Series.study_id.in_(totals), *only)
         .group_by(Series.id)
     )
     for study, series, modality, number in session.execute(counted):
@@ -81,9 +87,9 @@ def _count_series(session: Session, totals: dict[int, _Totals]) -> None:
         totals[study].modalities |= {modality} - {""}
 
 
-def _name_classes(session: Session, totals: dict[int, _Totals]) -> None:
-    named = select(Instance.study_id, Instance.sop_class_uid).where(Instance.study_id.in_(totals)).distinct()
-    for study, sop_class_uid in session.execute(named):
+def _name_classes(session: Session, totals: dict[int, _Totals], only: Conditions) -> None:
+    named = select(Instance.study_id, Instance.sop_class_uid).join(Series, Instance.series_id == Series.id).distinct()
+    for study, sop_class_uid in session.execute(named.where(Instance.study_id.in_(totals), *only)):
         totals[study].sop_classes.add(sop_class_uid)
 
 

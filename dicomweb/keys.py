@@ -28,21 +28,24 @@ TIME_OF_DATE: Final[dict[Attribute, Attribute]] = {
 """Date and time of one event."""
 
 
-def conditions(keys: Keys) -> Iterable[Condition]:
-    """The WHERE clauses of all keys. A value that cannot be meant is a 400."""
+def conditions(keys: Keys, *, combined: bool = True, sent: bool = False) -> Iterable[Condition]:
+    """The WHERE clauses of all keys. A value that cannot be meant is a 400.
+
+    `combined`: as one range of moments. `sent`: what was made here does not count for what is in a study.
+    """
     alone = {key: value for key, value in keys.items() if key.matching is not Matching.REQUEST}
-    for date, time in TIME_OF_DATE.items():
+    for date, time in TIME_OF_DATE.items() if combined else ():
         if date in alone and time in alone:
             together = moments(date, time, alone[date], alone[time])
             if together is not None:
                 del alone[date], alone[time]
                 yield together
-    yield from _of_each(alone)
+    yield from _of_each(alone, sent=sent)
     in_one_item = list(_of_each({key: value for key, value in keys.items() if key.matching is Matching.REQUEST}))
     if in_one_item:
         yield exists(select(SeriesRequest.id).where(SeriesRequest.series_id == Series.id, *in_one_item))
 
 
-def _of_each(keys: Keys) -> Iterable[Condition]:
-    found = (condition(key, value) for key, value in keys.items())
+def _of_each(keys: Keys, *, sent: bool = False) -> Iterable[Condition]:
+    found = (condition(key, value, sent=sent) for key, value in keys.items())
     return (one for one in found if one is not None)

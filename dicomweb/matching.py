@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Boolean, ColumnElement, and_, exists, func, literal, or_, select
@@ -56,13 +57,16 @@ def _as_expression(element: _Wildcards, compiler: SQLCompiler, **options: Any) -
     return f"({compiler.process(column, **options)} ~ {compiler.process(expression, **options)})"
 
 
-def condition(attribute: Attribute, value: str) -> Condition | None:
-    """The WHERE clause of one key; None for universal matching. A value that cannot be meant is a 400."""
+def condition(attribute: Attribute, value: str, *, sent: bool = False) -> Condition | None:
+    """The WHERE clause of one key; None for universal matching. A value that cannot be meant is a 400.
+
+    `sent`: only what was sent to us counts for what is in a study, not what was made here.
+    """
     if len(value) > LONGEST_VALUE or _CONTROL.search(value):
         raise bad_request(f"The value of {attribute.keyword} cannot be searched for.")
     if not value.strip("*"):
         return None
-    return _MATCHERS[attribute.matching](attribute, value)
+    return ((_SENT if sent else {}).get(attribute.matching) or _MATCHERS[attribute.matching])(attribute, value)
 
 
 def moments(date: Attribute, time: Attribute, days: str, times: str) -> Condition | None:
@@ -132,13 +136,15 @@ def _uid(attribute: Attribute, value: str) -> Condition:
     return _column(attribute).in_(_uids(attribute, value))
 
 
-def _sop_class(attribute: Attribute, value: str) -> Condition:
+def _sop_class(attribute: Attribute, value: str, *, sent: bool = False) -> Condition:
     having = select(Instance.id).where(Instance.study_id == Study.id)
+    if sent:
+        having = having.join(Series, Instance.series_id == Series.id).where(Series.ours.is_(False))
     return exists(having.where(Instance.sop_class_uid.in_(_uids(attribute, value))))
 
 
-def _modality(attribute: Attribute, value: str) -> Condition:
-    having = select(Series.id).where(Series.study_id == Study.id)
+def _modality(attribute: Attribute, value: str, *, sent: bool = False) -> Condition:
+    having = select(Series.id).where(Series.study_id == Study.id, *([Series.ours.is_(False)] if sent else []))
     asked = [_fits(attribute, Series.modality.expression, one, any_case=False) for one in _values(attribute, value)]
     return exists(having.where(or_(*asked)))
 
@@ -224,3 +230,9 @@ _MATCHERS: Final[dict[Matching, Callable[[Attribute, str], Condition]]] = {
     Matching.SOP_CLASS: _sop_class,
     Matching.REQUEST: _text,
 }
+
+_SENT: Final[dict[Matching, Callable[[Attribute, str], Condition]]] = {
+    Matching.MODALITY: partial(_modality, sent=True),
+    Matching.SOP_CLASS: partial(_sop_class, sent=True),
+}
+"""Those that look below a study."""

@@ -22,7 +22,7 @@ from worklist.access import Viewer
 class Access:
     """One answered request, for the audit trail: who asked what of which study, from where, and with what outcome.
 
-    Neither a person nor a link: nobody who was known.
+    Neither a person nor a link nor an AE title: nobody who was known. `status`: HTTP, of a C-FIND that of DIMSE.
     """
 
     person_id: int | None
@@ -33,6 +33,7 @@ class Access:
     status: int
     address: str
     link_id: int | None = None
+    ae_title: str = ""
 
 
 def _no_audit(_: Access) -> None:

@@ -147,6 +147,7 @@ def _put(session: Session, access: Access, line: _Line, count: int) -> int:
             "last_at": line.last_at,
             "person_id": access.person_id,
             "link_id": access.link_id,
+            "ae_title": access.ae_title,
             "action": access.action,
             "study_uid": access.study_uid,
             "series_uid": access.series_uid,

@@ -11,15 +11,18 @@ from dicomweb import metadata, qido, rendering, stow
 from dicomweb.accept import Offer
 from dicomweb.attributes import ATTRIBUTES, Matching
 from dicomweb.keeping import FailureReason as StowReason
+from dicomweb.parameters import MOST_KEYS
 from dicomweb.qido import SEARCHES
 from dicomweb.wado import RESOURCES
+from gateway import answering, found
 from scp import storing
+from scp.answering import MOST_SECONDS as FIND_SECONDS
 from scp.command import Answer
 from scp.commitment import COMMITMENT, FAILURES, MOST_REFERENCES, REFUSALS
-from scp.finding import STUDY_ROOT_FIND
 from scp.limits import Limits
 from scp.negotiation import VERIFICATION, Rejection
 from scp.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from scp.queries import MOST_ANSWERS, MOST_BYTES, PENDING, PENDING_UNSUPPORTED, STUDY_ROOT_FIND, Outcome
 from scp.reasons import REASONS
 from scp.screen import MAX_DEPTH, MAX_ELEMENTS
 from scp.server import ReceiverSettings
@@ -42,7 +45,7 @@ SERVICES: tuple[Row, ...] = (
     ("Verification", VERIFICATION, "yes", "yes"),
     ("Storage: all of PS3.4 Annex B, retired and later ones, private ones", "see below", "yes", "yes"),
     ("Storage Commitment Push Model", COMMITMENT, "no", "yes"),
-    ("Study Root Query/Retrieve Information Model - FIND", STUDY_ROOT_FIND, "yes", "no"),
+    ("Study Root Query/Retrieve Information Model - FIND", STUDY_ROOT_FIND, "yes", "yes"),
 )
 REJECTIONS: dict[Rejection, tuple[str, str]] = {
     Rejection.CALLING: ("calling AE title not recognized", "Have the coordinator enter your AE title"),
@@ -95,6 +98,8 @@ def _tables(settings: Settings) -> dict[str, str]:
         "answers": _table(("status from", "to", "taken as", "in words"), _answers()),
         "commitment": _table(("status", "means", "what the sender shall do"), _refusals()),
         "failures": _table(("failure reason", "means", "what the sender shall do"), _failures()),
+        "find-limits": _table(("policy", "value"), _find_limits()),
+        "find": _table(("status", "means", "what the requestor shall do"), _find()),
         "searches": _table(("method", "resource", "results"), _searches()),
         "keys": _table(("attribute", "tag", "level", "matching", "returned"), _keys()),
         "retrieve": _table(("method", "resource", "transaction"), retrieve),
@@ -173,6 +178,22 @@ def _refusals() -> Iterator[Row]:
 def _failures() -> Iterator[Row]:
     for reason, (words, advice) in FAILURES.items():
         yield _code(reason), words, advice
+
+
+def _find_limits() -> Iterator[Row]:
+    yield "matches that are sent, at most", f"{MOST_ANSWERS:,}"
+    yield "queries at the same time, of one AE title; of all", f"{answering.MOST_OF_ONE}; {answering.MOST_QUERIES}"
+    yield "time for looking; until the last match was sent, seconds", f"{found.MOST_SECONDS:g}; {FIND_SECONDS:g}"
+    yield "length of an identifier, bytes, at most", f"{MOST_BYTES:,}"
+    yield "keys with a value, at most", str(MOST_KEYS)
+
+
+def _find() -> Iterator[Row]:
+    yield _code(PENDING), "A match", "Wait for more"
+    yield _code(PENDING_UNSUPPORTED), "A match, but some key is not supported", "Wait; compare the matches yourself"
+    for each in Outcome:
+        status, words, advice = each.value
+        yield _code(status), words, advice
 
 
 def _searches() -> Iterator[Row]:

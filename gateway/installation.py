@@ -93,6 +93,11 @@ class Folders:
         return self.run_folder / "bell"
 
     @property
+    def queries(self) -> Path:
+        """The socket on which receivers ask the worker what a site has sent."""
+        return self.run_folder / "queries"
+
+    @property
     def run(self) -> Path:
         """How the installation was last started; commands with only --data read it."""
         return self.data / "run.json"

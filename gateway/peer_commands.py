@@ -24,7 +24,9 @@ def add_peer(
     sends_from: Sends = None,
     receives_on: Receives = None,
     proof: Proof = "query",
-    right: Annotated[list[str] | None, typer.Option(help="Of the senders given: store, echo, commitment.")] = None,
+    right: Annotated[
+        list[str] | None, typer.Option(help="Of the senders given: store, echo, commitment, query.")
+    ] = None,
     tls: Annotated[bool, typer.Option("--tls", help="Call the receivers by TLS.")] = False,
     user: Annotated[str, typer.Option(help="Of a DICOMweb; none for a token.")] = "",
     secret_file: Annotated[Path | None, typer.Option(help="File with the password or token for a DICOMweb.")] = None,

@@ -7,6 +7,7 @@ import structlog
 from config.settings import Settings
 from gateway.dicom_tls import for_listener
 from gateway.installation import Folders
+from gateway.queries import asker
 from gateway.readiness import mark_ready
 from gateway.unlocking import unlock
 from scp.inbox import Inbox
@@ -35,4 +36,4 @@ def serve_dicom(settings: Settings, part: str) -> None:
         tls=for_listener(settings.dicom.tls),
         tls_port=settings.dicom.tls.port,
     )
-    serve(how, PeerBook(folders.peers), inbox, mark_ready(folders, part))
+    serve(how, PeerBook(folders.peers), inbox, mark_ready(folders, part), asker(folders.queries))

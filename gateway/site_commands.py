@@ -186,14 +186,12 @@ def receivers_from(texts: list[str] | None, proof: str, *, tls: bool) -> list[Re
 
 
 def _described(here: Site) -> Iterator[str]:
-    from scp.peers import known_rights
-
     senders, addresses, receivers, proof = _peers(here)
     yield f"{here.code}: {here.name}"
     yield f"sends from: {senders or 'nothing'}"
     for one in here.peers:
         if one.may_send:
-            yield f"  {one.ae_title} may: {', '.join(sorted(known_rights(one.rights))) or 'nothing'}"
+            yield f"  {one.ae_title} may: {', '.join(one.rights) or 'nothing'}"
     yield f"calls from: {addresses}" + ("" if here.addresses else f". {_ANYWHERE}")
     ends = here.certificate_ends
     bound = [f"{each} (until {ends[each]})" if each in ends else each for each in here.certificates]

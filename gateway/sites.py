@@ -17,7 +17,6 @@ from config.errors import Explained
 from config.private import write_private
 from gateway.credentials import Safe
 from gateway.site_words import BadPeer, checked_base_url, checked_code, checked_host, checked_name, checked_title
-from scp.peers import known_rights
 from scp.tls import Shown
 from worklist.models import Heard, Peer, Site, TurnedAway
 from worklist.turned_away import Caller, turned_away
@@ -169,7 +168,7 @@ def _line(peer: Peer) -> dict[str, str | Sequence[str]]:
         "origin": f"site:{peer.site_id}",
         "name": peer.site.name,
         "addresses": peer.site.addresses,
-        "rights": sorted(known_rights(peer.rights)),
+        "rights": peer.rights,
         "certificates": peer.site.certificates,
     }
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from config.settings import Settings
+from gateway.answering import answering
 from gateway.callers import callers_to_note
 from gateway.carrying import GAP, carrying_of
 from gateway.cases import settle_complete_studies, soon_complete
@@ -43,7 +44,8 @@ def serve_worker(settings: Settings, part: str, *, migrating: bool) -> None:
         _bring_up_to_date(parts)
     warm_up()
     loops, watch = _loops(parts), Watch(_watched(parts.folders), Bell(parts.folders.bell))
-    run_loops(parts.database, loops, watch, mark_ready(parts.folders, part), _longest_rest(parts.settings))
+    with answering(parts.folders.queries, parts.database):
+        run_loops(parts.database, loops, watch, mark_ready(parts.folders, part), _longest_rest(parts.settings))
     watch.close()
 
 

@@ -17,6 +17,7 @@ class Count(StrEnum):
     REJECTED_FULL = "rejected_full"
     UNHEARD = "ended_before_any_request"
     ECHOES = "echoes"
+    QUERIES = "queries"
     INSTANCES = "instances"
     BYTES = "bytes"
     REFUSED = "refused"

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from pydicom.dataset import Dataset
 from pynetdicom.association import Association
 
+from scp.queries import STUDY_ROOT_FIND
 from scp.requesting import Endpoint, PeerUnavailable
 
-STUDY_ROOT_FIND: Final = "1.2.840.10008.5.1.4.1.2.2.1"
 _PENDING = frozenset({0xFF00, 0xFF01})
 
 

@@ -20,6 +20,7 @@ from scp.callers import Callers, Heard
 from scp.commitment import COMMITMENT, COMMITMENT_SYNTAXES
 from scp.counters import Count, Counters
 from scp.peers import Peer, PeerBook, Right
+from scp.queries import QUERY_SYNTAXES, STUDY_ROOT_FIND
 from scp.syntaxes import encoding_of
 
 log = structlog.get_logger()
@@ -195,12 +196,16 @@ def right_for(abstract_syntax: str) -> Right | None:
         return Right.ECHO
     if abstract_syntax == COMMITMENT:
         return Right.COMMITMENT
+    if abstract_syntax == STUDY_ROOT_FIND:
+        return Right.QUERY
     return Right.STORE if is_storage(abstract_syntax) else None
 
 
 def _is_taken(abstract_syntax: str, transfer_syntax: str) -> bool:
     if abstract_syntax == COMMITMENT:
         return transfer_syntax in COMMITMENT_SYNTAXES
+    if abstract_syntax == STUDY_ROOT_FIND:
+        return transfer_syntax in QUERY_SYNTAXES
     return encoding_of(transfer_syntax) is not None
 
 

@@ -25,10 +25,11 @@ class Right(StrEnum):
     STORE = "store"
     ECHO = "echo"
     COMMITMENT = "commitment"
+    QUERY = "query"
 
 
-GONE = "query"
-"""A right that old books and rows still name: what it was for has never been offered."""
+USUAL = frozenset({Right.STORE, Right.ECHO, Right.COMMITMENT})
+"""What a peer may of whom nothing is said; a query has to be allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Peer:
     origin: str
     name: str
     addresses: tuple[str, ...] = ()
-    rights: frozenset[Right] = frozenset(Right)
+    rights: frozenset[Right] = USUAL
     certificates: tuple[str, ...] = ()
 
     def calls_from(self, address: str) -> bool:
@@ -113,19 +114,14 @@ def parse_peers(text: str) -> dict[str, Peer]:
     return {peer.ae_title: peer for peer in peers}
 
 
-def known_rights(names: Sequence[str]) -> frozenset[Right]:
-    """The rights of these names, without the one that is gone; raise ValueError for a name that never was one."""
-    return frozenset(Right(name) for name in names if name != GONE)
-
-
 def _peer(row: Mapping[str, str | Sequence[str]]) -> Peer:
-    """A book from before there were rights says nothing of them: then everything is allowed, as it was."""
+    """A book from before there were rights says nothing of them: then the usual is allowed, as it was."""
     return Peer(
         ae_title=str(row["ae_title"]).strip(),
         origin=str(row["origin"]),
         name=str(row["name"]),
         addresses=tuple(row.get("addresses", ())),
-        rights=known_rights(row.get("rights", tuple(Right))),
+        rights=frozenset(map(Right, row.get("rights", tuple(USUAL)))),
         certificates=tuple(row.get("certificates", ())),
     )
 

@@ -18,8 +18,9 @@ from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext, build_context, build_role
 
 from scp.commitment import COMMITMENT, COMMITMENT_INSTANCE, Judgement
-from scp.finding import STUDY_ROOT_FIND, Query, shows_all
+from scp.finding import Query, shows_all
 from scp.part10 import split_part10
+from scp.queries import STUDY_ROOT_FIND
 from scp.requesting import Endpoint, Failure, Patience, PeerRefused, PeerUnavailable, associated
 from scp.screen import Identity, screen
 from scp.statuses import Outcome, meaning_of

@@ -17,6 +17,7 @@ from pynetdicom.events import Event
 from pynetdicom.presentation import build_context
 from pynetdicom.transport import ThreadedAssociationServer
 
+from scp.answering import on_c_find
 from scp.callers import Callers
 from scp.committing import on_n_action
 from scp.counters import Count, Counters
@@ -35,6 +36,7 @@ from scp.negotiation import (
 from scp.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from scp.peers import PeerBook
 from scp.presence import Presence
+from scp.queries import Ask, nobody_knows
 from scp.storing import Door, on_c_echo
 
 log = structlog.get_logger()
@@ -64,10 +66,10 @@ class ReceiverSettings:
 class Receiver:
     """A listening application entity; `port` is the real one even where 0 was asked for."""
 
-    def __init__(self, settings: ReceiverSettings, book: PeerBook, inbox: Inbox) -> None:
-        """Listen at once; raise OSError if a port cannot be had."""
+    def __init__(self, settings: ReceiverSettings, book: PeerBook, inbox: Inbox, ask: Ask = nobody_knows) -> None:
+        """Listen at once; `ask` answers queries. Raise OSError if a port cannot be had."""
         _config.LOG_HANDLER_LEVEL = "none"  # pynetdicom would format every PDU for a log that nobody reads
-        self._settings = settings
+        self._settings, self._ask = settings, ask
         self._counters = Counters(settings.counters, settings.process)
         self._presence = Presence(settings.counters, settings.process)
         self._door = Door(book, inbox, self._counters, self._presence)
@@ -122,6 +124,7 @@ class Receiver:
                 (evt.EVT_ACCEPTED, on_accepted, [self._policy]),
                 (evt.EVT_SOP_COMMON, on_common_extended),
                 (evt.EVT_C_ECHO, on_c_echo, [self._counters]),
+                (evt.EVT_C_FIND, on_c_find, [self._door, self._ask]),
                 (evt.EVT_N_ACTION, on_n_action, [self._door, self._door.inbox.transactions]),
             ],
             ssl_context=context,
@@ -134,7 +137,13 @@ class Receiver:
         return server
 
 
-def serve(settings: ReceiverSettings, book: PeerBook, inbox: Inbox, on_ready: Callable[[int], object]) -> None:
+def serve(
+    settings: ReceiverSettings,
+    book: PeerBook,
+    inbox: Inbox,
+    on_ready: Callable[[int], object],
+    ask: Ask = nobody_knows,
+) -> None:
     """Receive in the foreground until SIGTERM or SIGINT; call `on_ready` with the port once connections are answered.
 
     Must be called in the main thread. Raises OSError if the port or the inbox cannot be had.
@@ -142,7 +151,7 @@ def serve(settings: ReceiverSettings, book: PeerBook, inbox: Inbox, on_ready: Ca
     stop = threading.Event()
     with _stop_on_signals(stop):
         inbox.sweep()
-        receiver = Receiver(settings, book, inbox)
+        receiver = Receiver(settings, book, inbox, ask)
         receiver.start()
         _spare_the_collector()
         log.info("receiver ready", ae_title=settings.ae_title, port=receiver.port)

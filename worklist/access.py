@@ -1,6 +1,7 @@
 """Who may see what, as SQL: one place from which pages, API and DICOMweb take their rights.
 
-A right to images follows from a case alone (`case_study`), never from knowing a UID.
+A right to images follows from a case alone (`case_study`), never from knowing a UID; what a site has sent, its own
+programs may count (`Sight.origin`).
 """
 
 from __future__ import annotations
@@ -52,10 +53,12 @@ class Sight:
     """What somebody looks at: every study that they may see or, with a case, the studies of this case alone.
 
     A reader of a case and those who oversee also see, beside its studies, what the same site sent of the same patient.
+    With an `origin` it is a program of a site that looks at what came from there, cases or not, and at nothing else.
     """
 
     viewer: Viewer
     case_id: int | None = None
+    origin: str = ""
 
 
 NOBODY = Viewer(0, frozenset(), frozenset(), None)
@@ -109,6 +112,8 @@ def _uploaded(study: type[Study]) -> ColumnElement[bool]:
 
 
 def _in_sight(sight: Sight, study: type[Study], *, listed: bool = False) -> ColumnElement[bool]:
+    if sight.origin:
+        return study.origin == sight.origin
     link = sight.viewer.link
     if link is None or sight.case_id not in {None, link.case_id}:
         return _by_own_right(sight, study, listed=listed)

@@ -556,9 +556,9 @@ class AuditLine(Base):
 
 
 class AccessLine(Base):
-    """Who looked at images of which study over DICOMweb; requests of one kind within a minute are one line.
+    """Who looked at images of which study over DICOMweb, or queried; requests of one kind within a minute are one line.
 
-    Neither a person nor a link: nobody who was known, or, with the action "lost", how many lines were lost.
+    No person, link or AE title: nobody who was known, or, with the action "lost", how many lines were lost.
     """
 
     __tablename__ = "access_line"
@@ -567,11 +567,12 @@ class AccessLine(Base):
     last_at: Mapped[datetime] = mapped_column(default=now)
     person_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"), index=True)
     link_id: Mapped[int | None] = mapped_column(ForeignKey("share_link.id"), index=True)
+    ae_title: Mapped[str] = mapped_column(String(16), default="", server_default="")  # that queried by C-FIND
     action: Mapped[str] = mapped_column(String(64))
     study_uid: Mapped[str] = mapped_column(String(64), default="", index=True)
     series_uid: Mapped[str] = mapped_column(String(64), default="")
     case_id: Mapped[int | None] = mapped_column(index=True)  # as asked for; there need not be such a case
-    status: Mapped[int]  # HTTP
+    status: Mapped[int]  # HTTP; of a query: DIMSE
     address: Mapped[str] = mapped_column(String(64), default="")
     requests: Mapped[int] = mapped_column(default=1)
     person: Mapped[Person | None] = relationship()

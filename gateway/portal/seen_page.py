@@ -54,7 +54,8 @@ def _named(one: Looked) -> tuple[str, str]:
 
 def _of_line(line: AccessLine) -> str:
     by_link = f"link {line.link_id}" if line.link_id else ""
-    return ", ".join(part for part in (_name(line.person) if line.person else "", by_link) if part) or "nobody known"
+    parts = (_name(line.person) if line.person else "", by_link, line.ae_title)
+    return ", ".join(part for part in parts if part) or "nobody known"
 
 
 def _name(person: Person) -> str:

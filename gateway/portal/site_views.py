@@ -23,8 +23,9 @@ RIGHTS: Mapping[Right, str] = {
     Right.STORE: "Send images",
     Right.ECHO: "Verify the connection (C-ECHO)",
     Right.COMMITMENT: "Ask for storage commitment",
+    Right.QUERY: "Query what has arrived from this hospital (C-FIND)",
 }
-OFFERED = (Right.STORE, Right.ECHO, Right.COMMITMENT)
+OFFERED = (Right.STORE, Right.ECHO, Right.COMMITMENT, Right.QUERY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,11 @@ from gateway.peer_calls import ADVICE, call
 from gateway.site_commands import _traffic
 from gateway.site_removal import STOPPED
 from gateway.site_words import negotiated_in_words
-from gateway.sites import Receiver, let_receive, write_peer_book
+from gateway.sites import Receiver, let_receive, let_send, write_peer_book
 from gateway.ways import ways_of
 from scp.callers import Callers, Heard
 from scp.handshake import Unheard
+from scp.peers import Right, parse_peers
 from scp.sender import Failure
 from worklist.models import AuditLine, Case, Delivery, Peer, Person, Report, Site, Study
 from worklist.states import DeliveryState
@@ -89,16 +90,16 @@ def test_a_hospital_is_added_and_set_up_on_its_page(web, post, look) -> None:
     assert len(said) == 5, "every change is in the audit"
 
 
-def test_a_row_that_still_has_the_right_to_query_is_shown_and_written_without_it(web, post, look) -> None:
+def test_a_hospital_is_allowed_to_query_on_its_page_and_nobody_by_default(web, post, look) -> None:
     post("/sites", code="A", name="A")
-    assert post("/sites/1/sender", sender="PACS_OUT", right=["store", "query"]).status_code == 400
-    post("/sites/1/sender", sender="PACS_OUT", right="store")
     with web.database.writing() as session:
-        session.query(Peer).one().rights = ["store", "query"]
-    assert "May: Send images " in look("/sites/1")
+        let_send(session, session.get_one(Site, 1), "PACS_IN")
+    post("/sites/1/sender", sender="PACS_OUT", right=["store", "query"])
+    assert "May: Send images, Query what has arrived" in look("/sites/1")
     file = web.parts.folders.peers
     write_peer_book(web.database, file, "SELF")
-    assert b"query" not in file.read_bytes()
+    rights = {one.ae_title: Right.QUERY in one.rights for one in parse_peers(file.read_text()).values()}
+    assert rights == {"PACS_IN": False, "PACS_OUT": True, "SELF": False}
 
 
 MISTAKES = [

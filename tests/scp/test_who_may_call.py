@@ -66,10 +66,11 @@ def test_another_application_context_is_rejected_as_the_standard_says(hospital, 
 
 def test_what_a_peer_has_no_right_to_is_declined_by_us_and_the_unknown_is_unknown(hospital):
     put_peer(hospital, rights=["echo"])
-    association, _ = call(hospital, contexts=(VERIFICATION, CT, "1.2.840.10008.5.1.4.1.2.2.1"))
+    find, move = "1.2.840.10008.5.1.4.1.2.2.1", "1.2.840.10008.5.1.4.1.2.2.2"
+    association, _ = call(hospital, contexts=(VERIFICATION, CT, find, move))
     assert [one.abstract_syntax for one in association.accepted_contexts] == [VERIFICATION]
     assert {one.abstract_syntax: one.result for one in association.rejected_contexts} == {
-        CT: 1, "1.2.840.10008.5.1.4.1.2.2.1": 3,
+        CT: 1, find: 1, move: 3,
     }  # fmt: skip
 
 
@@ -109,11 +110,10 @@ def test_a_book_with_a_wrong_network_or_right_is_broken():
             parse_peers(json.dumps({"peers": [row | more]}))
 
 
-def test_a_right_to_query_is_none_and_an_old_book_that_names_it_is_read_without_it():
-    """The pages and the command gave it, though no query is offered."""
-    assert set(Right) == {"store", "echo", "commitment"}
-    row = {"ae_title": "A", "origin": "site:1", "name": "A", "rights": ["store", "query"]}
-    assert parse_peers(json.dumps({"peers": [row]}))["A"].rights == {Right.STORE}
+def test_a_book_that_says_nothing_of_rights_allows_no_query():
+    row = {"ae_title": "A", "origin": "site:1", "name": "A"}
+    assert parse_peers(json.dumps({"peers": [row]}))["A"].rights == set(Right) - {Right.QUERY}
+    assert Right.QUERY in parse_peers(json.dumps({"peers": [row | {"rights": ["store", "query"]}]}))["A"].rights
 
 
 def test_a_certificate_bound_to_the_name_opens_the_door_and_another_does_not(hospital):

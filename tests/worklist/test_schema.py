@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from config.database import Database, connect
 from worklist import schema
 from worklist.added import Changes, since_claim
-from worklist.models import Base, Case, Site, Study, now
+from worklist.models import Base, Case, Peer, Site, Study, now
 from worklist.states import CaseState
 
 
@@ -112,3 +112,15 @@ def test_a_case_that_was_claimed_before_an_update_knows_which_images_came_after_
     with database.reading() as session:
         old, ready = session.query(Case).order_by(Case.id)
         assert (since_claim(old), old.claimed_version, ready.claimed_version) == (Changes(added=1), 1, None)
+
+
+def test_nobody_may_query_by_an_update_alone(database: Database) -> None:
+    """Rows could name that right before there was anything behind it."""
+    with database.writing() as session:
+        session.add(Site(code="A", name="A", peers=[Peer(ae_title="PACS", rights=["store", "query", "echo"])]))
+    with database.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE access_line DROP COLUMN ae_title"))
+        with Operations.context(MigrationContext.configure(connection)):
+            import_module("worklist.migrations.versions.20261127_queries").upgrade()
+    with database.reading() as session:
+        assert session.query(Peer).one().rights == ["store", "echo"]
