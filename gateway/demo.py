@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from config.database import Database, connect
 from config.settings import Settings
 from gateway.accounts.people import NewPerson, add_person
-from gateway.demo_studies import demo_studies
+from gateway.demo_studies import LAST, demo_studies
 from gateway.sites import LOOPBACK, Receiver, put_site
 from scp.sender import Endpoint, Sender
 from worklist.models import Person, Site, Study
@@ -64,10 +64,13 @@ def add_demo_people(database: Database) -> None:
 
 
 def send_demo_studies(settings: Settings) -> int:
-    """Send the synthetic studies by C-STORE, as a hospital would; 0 if there are studies already."""
+    """Send the synthetic studies by C-STORE, as a hospital would; 0 if they are here already.
+
+    They are, if the last one is: of one that was cut off, or never begun, all are sent again.
+    """
     database = connect(settings.database_url)
     with database.reading() as session:
-        known = session.scalar(select(func.count(Study.id)))
+        known = session.scalar(select(func.count(Study.id)).where(Study.accession == LAST.accession))
     database.close()
     if known:
         return 0

@@ -45,6 +45,7 @@ CHEST = Visit(
     "DEMO^Clara Example", "DEMO-0003", "19910705", "F", "035Y", "XR CHEST PA", "CHEST", "DEMO2611003",
     "20261104", "100545",
 )  # fmt: skip
+LAST = CHEST  # of the demonstration: where it is, the others are
 BENCH = Visit(
     "DEMO^Bench Example", "DEMO-0009", "19700101", "O", "056Y", "CT HEAD SYNTHETIC", "HEAD", "DEMO2611009",
     "20261105", "120000",

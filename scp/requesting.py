@@ -14,6 +14,7 @@ from pynetdicom.pdu_primitives import A_ASSOCIATE, SCP_SCU_RoleSelectionNegotiat
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AddressInformation
 
+from scp.answers import keep_for_who_asks
 from scp.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from scp.transport import ClosingSocket
 
@@ -155,6 +156,7 @@ def associated(
         raise PeerRefused(f"{endpoint} cannot be called: {error}") from error
     if not association.is_established:
         raise _not_connected(ae, endpoint) or _why_not(association, endpoint, calling)
+    keep_for_who_asks(association)
     try:
         yield association
     finally:

@@ -11,7 +11,11 @@ import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 
-from gateway.demo_studies import DemoStudy, ct_series, demo_studies, self_test_instance, write_files
+from config.settings import load_settings
+from gateway.demo import send_demo_studies
+from gateway.demo_studies import HEAD_CT, LAST, DemoStudy, ct_series, demo_studies, self_test_instance, write_files
+from scp.requesting import PeerUnavailable
+from worklist.models import Study
 
 
 @pytest.fixture(scope="module")
@@ -125,3 +129,18 @@ def test_a_self_test_was_never_sent_before() -> None:
     (first, content), (second, _) = self_test_instance(), self_test_instance()
     assert first != second
     assert dcmread(BytesIO(content)).SOPInstanceUID == first
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_demonstration_that_was_cut_off_is_sent_again(database, database_url, tmp_path, free_port) -> None:
+    """A third of its first study was there, and the others never came: any study was enough to send nothing."""
+    settings = load_settings(
+        tmp_path, database={"url": database_url}, dicom={"port": free_port()}, delivery={"timeout": 5.0}
+    )
+    with database.writing() as session:
+        session.add(Study(origin="site:1", study_uid="1.2.3", accession=HEAD_CT.accession))
+    with pytest.raises(PeerUnavailable):  # it tries; nobody listens there
+        send_demo_studies(settings)
+    with database.writing() as session:
+        session.add(Study(origin="site:1", study_uid="1.2.4", accession=LAST.accession))
+    assert send_demo_studies(settings) == 0

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import resource
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,11 +11,15 @@ import pydicom
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGBaseline8Bit
 from pynetdicom.acse import ACSE
+from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.presentation import build_context
 
+from scp.requesting import Patience, associated
 from scp.sender import Endpoint, PeerRefused, PeerUnavailable, Sender
 from scp.statuses import MEANINGS, Outcome, meaning_of
 
 ENHANCED_SR = "1.2.840.10008.5.1.4.1.1.88.22"
+VERIFICATION = "1.2.840.10008.1.1"
 PDF = "1.2.840.10008.5.1.4.1.1.104.1"
 SENDER = Sender("OVERREAD", timeout=10)
 
@@ -70,6 +75,18 @@ def test_a_peer_that_is_there_answers_an_echo_and_one_that_is_not_may_be_tried_a
         SENDER.echo(pacs.endpoint)
     with pacs.run():
         SENDER.echo(pacs.endpoint)
+
+
+def test_an_answer_waits_for_who_asked(pacs):
+    """The library's own thread took one in passing; the demonstration then began with a third of a CT."""
+    with pacs.run(), associated(pacs.endpoint, "OVERREAD", Patience(10, 10), [build_context(VERIFICATION)]) as open_one:
+        looks = threading.Semaphore(0)
+        taking = open_one.dimse.get_msg
+        open_one.dimse.get_msg = lambda *how, **more: (looks.release(), taking(*how, **more))[1]
+        open_one.dimse.msg_queue.put((1, C_STORE()))
+        for _ in range(3):
+            assert looks.acquire(timeout=10)
+        assert isinstance(taking(block=True)[1], C_STORE)
 
 
 def test_a_report_arrives_byte_for_byte(pacs, made):

@@ -45,6 +45,12 @@ def coloured(page: Page) -> int:
     return int(((shown[..., 0] - shown[..., 1] > 60) & (shown[..., 0] - shown[..., 2] > 60)).sum())
 
 
+def tinted(page: Page) -> int:
+    """How many pixels are somewhat red, as a CT is below the colours of a PET; OHIF's own texts and lines are blue."""
+    shown = viewports(page)
+    return int(((shown[..., 0] - shown[..., 1] > 30) & (shown[..., 0] - shown[..., 2] > 20)).sum())
+
+
 def greys(shown: np.ndarray) -> int:
     return len(np.unique((shown * 255).astype(int)))
 
@@ -136,7 +142,7 @@ def test_pet_lies_over_ct(scene, tab, kinds) -> None:
     page = scene.open(tab, scene.send(images, kinds.positron(copy.deepcopy(images))), "tmtv")
     shown = scene.pictures(tab, 9)
     assert all(greys(each) > 10 for each in shown)
-    scene.soon(lambda: coloured(page) > 500, "colours of the PET over the CT")
+    scene.soon(lambda: tinted(page) > 5_000, "colours of the PET over the CT")
     scene.chromium.keep(page, "ohif-petct")
     assert tab.wrong == []
 
@@ -154,7 +160,7 @@ def test_plain_films_are_seen(scene, tab, kinds, modality, sop_class_uid, values
     page = scene.open(tab, scene.send(list(films)))
     (shown,) = scene.pictures(tab, 1)
     assert greys(shown) > 30
-    bright = shown.mean() > 0.5
+    bright = bool(shown.mean() > 0.5)
     assert bright is (modality == "CR")  # MONOCHROME1: air is white
     scene.chromium.keep(page, f"ohif-{modality}")
     assert tab.wrong == []
