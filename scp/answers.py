@@ -1,8 +1,8 @@
 """What a peer answers on an association that we opened, for whoever asked.
 
-pynetdicom's own thread looks in passing whether a request came, and is asked to pause while an answer is expected. Between
-its pause and its look there is a moment in which it counts as paused: an answer that came then was thrown away, and the
-sender waited for it until the peer's time was over.
+pynetdicom's own thread looks in passing whether a request came, and is asked to pause while an answer is expected.
+Between its pause and its look there is a moment in which it counts as paused: an answer that came then was thrown
+away, and the sender waited for it until the time was over.
 """
 
 from queue import Empty, Queue
