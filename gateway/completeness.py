@@ -1,19 +1,23 @@
-"""What is missing in a study: looked at once it is settled, and again whenever an image comes later.
+"""What is missing in a study, and whether all of it says the same of its patient.
+
+Looked at once it is settled or waits for images that its sender has, and again whenever an image comes later.
 
 The images' own words come from the read cache; what the sender believes to have sent comes from its archive (a query),
 its commitment requests and its key objects. A finding is shown, it never holds a case back.
+Another birth date or sex does not keep an image aside: hospitals correct them, and what came before has the old one.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import orjson
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from config.database import Database
@@ -22,6 +26,7 @@ from orthanc.errors import ArchiveRefused, ArchiveUnavailable, Unreadable
 from worklist.commitments import expected_instances
 from worklist.completeness import Kind, Remark, Slice, Vector, remarks_of
 from worklist.models import Instance, Series, Study
+from worklist.settling import has_fewer
 
 log = structlog.get_logger()
 
@@ -31,6 +36,7 @@ Attributes = Mapping[str, Any]
 KEY_OBJECT_SELECTION: Final = "1.2.840.10008.5.1.4.1.1.88.59"
 # What tells images of one place apart: acquisition, echo, phase, time and b-value, and whether one was derived.
 ACQUISITION: Final = ("00080008", "00200012", "00180086", "00200100", "00181060", "00189087")
+PERSON: Final = {"00100030": "another birth date", "00100040": "another sex"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,8 @@ class Completeness:
 
     def step(self) -> bool:
         """Look at one study; False if none has changed. Raises ArchiveUnavailable: try again later."""
-        due = select(Study).where(Study.settled, Study.checked_version < Study.version).order_by(Study.last_at.desc())
+        changed = (Study.checked_version < Study.version, or_(Study.settled, has_fewer()))
+        due = select(Study).where(*changed).order_by(Study.last_at.desc())
         with self.database.reading() as session:
             study = session.scalars(due.limit(1)).first()
             if study is None:
@@ -74,7 +81,7 @@ class Completeness:
         for kind, missing in ((Kind.COMMITMENT, claimed - here), (Kind.KEY_OBJECTS, named - here)):
             if missing:
                 found.append(Remark(kind, len(missing)))
-        return found
+        return found + list(_other_person([one.said for one in images]))
 
     def _image(self, row: Instance) -> _Image | None:
         try:
@@ -102,6 +109,15 @@ def _by_series(images: Sequence[_Image]) -> dict[str, list[Slice]]:
         if _number(one.said, "00280008") in {None, 1}:  # many frames are one instance, whole or not there at all
             series.setdefault(one.series_uid, []).append(_slice(one.said))
     return series
+
+
+def _other_person(images: Sequence[Attributes]) -> Iterator[Remark]:
+    """How many images do not say what most say of the patient; what an image leaves out differs from nothing."""
+    for tag, what in PERSON.items():
+        said = Counter(one for each in images if (one := "".join(map(str, _values(each, tag))).strip().upper()))
+        if len(said) > 1:
+            others = said.total() - said.most_common(1)[0][1]
+            yield Remark(Kind.OTHER_PERSON, others, reason=what)
 
 
 def _slice(said: Attributes) -> Slice:

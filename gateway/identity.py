@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from gateway.names import same_name
 from orthanc.header import InstanceHeader
 from scp.arrival import Arrival
 from scp.inbox import Entry
@@ -142,13 +142,13 @@ class Identities:
     def _same_patient(self, arrival: Arrival, header: InstanceHeader) -> _Patient:
         here = _Patient(header.patient_id, header.issuer, header.patient_name)
         known = self._patients.get((arrival.origin, arrival.study_uid), here)
-        for said, first, what in (
-            (here.patient_id, known.patient_id, "Patient ID"),
-            (here.issuer, known.issuer, "Issuer of Patient ID"),
-            (_plain(here.name), _plain(known.name), "Patient's Name"),
+        for said, is_same, what in (
+            (here.patient_id, here.patient_id == known.patient_id, "Patient ID"),
+            (here.issuer, here.issuer == known.issuer, "Issuer of Patient ID"),
+            (here.name, same_name(here.name, known.name), "Patient's Name"),
         ):
             left_out = arrival.made_by and not said  # viewers copy the Patient ID, not always the rest
-            if said != first and not left_out:
+            if not is_same and not left_out:
                 reason = f"Its {what} is not that of the other images of the same study."
                 raise Contradiction(reason, f"{'another' if said else 'no'} {IN_WORDS[what]}")
         return here
@@ -181,9 +181,3 @@ def _series_of(arrival: Arrival) -> _Series:
 
 def _maker(arrival: Arrival) -> int | None:
     return int(arrival.made_by) if arrival.made_by else None
-
-
-def _plain(name: str) -> str:
-    """A person name without what two systems may write differently: case, empty components at the end, spaces."""
-    first_group = unicodedata.normalize("NFC", name).split("=")[0]
-    return "^".join(part.strip() for part in first_group.split("^")).rstrip("^ ").casefold()

@@ -48,6 +48,11 @@ class Kind(StrEnum):
     KEY_OBJECTS = "key objects"  # a key object selection names images that are not here
     REFUSED = "refused"  # the receiver refused images; their sender was told
     STRANGERS = "strangers"  # a coordinator accepted images that name another patient than the study
+    OTHER_PERSON = "other person"  # images of the same name and Patient ID say another birth date or sex
+
+
+NOT_MISSING: Final = frozenset({Kind.DUPLICATES, Kind.STRANGERS, Kind.OTHER_PERSON})
+"""Findings about images that are here; every other one says that some are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ class Remark:
     """One finding. `first` and `last` are image numbers beside a gap or of a range of missing ones; lengths in mm.
 
     `of`: how many images there would be with the missing ones, `reason`: why images were refused, in a sentence, or
-    what strangers carry ("another name"). `at`: when these were accepted, as ISO 8601.
+    what strangers carry ("another name", "another birth date"). `at`: when these were accepted, as ISO 8601.
     """
 
     kind: Kind

@@ -19,7 +19,7 @@ from gateway.portal.identities import doubt_of
 from gateway.portal.notices import kept_aside, late_images
 from gateway.portal.priors import newest_prior
 from gateway.portal.reading import answers_of
-from gateway.portal.remarks import last_arrival, remarks_for_patient, remarks_in_words
+from gateway.portal.remarks import lacks_images, last_arrival, remarks_for_patient, remarks_in_words
 from gateway.portal.reports import moving, report_views, standing
 from gateway.portal.rights import READERS, asking
 from gateway.portal.services import PortalServices
@@ -134,7 +134,7 @@ def _concordances(case: Case) -> tuple[tuple[str, str], ...]:
 
 def _about(session: Session, case: Case, who: Viewer) -> dict[str, object]:
     aside = kept_aside(session, case, who)
-    remarks = _remarks(session, case, who)
+    remarks, lacking = _remarks(session, case, who)
     line: CaseLine = case_line(session, case, who)
     return {
         "case": case,
@@ -144,6 +144,7 @@ def _about(session: Session, case: Case, who: Viewer) -> dict[str, object]:
         "documents": documents_of(session, who, case),
         "doubt": doubt_of(case),
         "remarks": remarks,
+        "lacks_images": lacking,
         "last_arrival": last_arrival(case, remarks),
         "late": late_images(case, who),
         "aside": aside,
@@ -151,11 +152,13 @@ def _about(session: Session, case: Case, who: Viewer) -> dict[str, object]:
     }
 
 
-def _remarks(session: Session, case: Case, who: Viewer) -> tuple[str, ...]:
+def _remarks(session: Session, case: Case, who: Viewer) -> tuple[tuple[str, ...], bool]:
+    """What is to be said of the images, and whether some are missing."""
     if case.patient_id != who.person_id:
-        return remarks_in_words(case, decided_of(session, case))
+        decided = decided_of(session, case)
+        return remarks_in_words(case, decided), lacks_images(case, decided)
     told = remarks_for_patient(case, refused_of(session, case))
-    return (told,) if told else ()
+    return ((told,) if told else ()), bool(told)
 
 
 def _sections(services: PortalServices, session: Session, case: Case, who: Viewer) -> tuple[Section, ...]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
+from itertools import combinations
 
+from gateway.names import same_name
 from gateway.portal.words import dicom_date, person_name
 from worklist.models import Case, Study
 
@@ -19,19 +20,13 @@ class Doubt:
 
 def doubt_of(case: Case) -> Doubt | None:
     """What differs in name, birth date or Patient ID; what a study does not say differs from nothing."""
-    names = {_plain(study.patient_name) for study in case.studies} - {""}
+    names = [study.patient_name for study in case.studies if study.patient_name]
     births = {study.birth_date for study in case.studies} - {""}
     numbers = {(study.patient_id, study.issuer) for study in case.studies if study.patient_id}
-    grave = len(names) > 1 or len(births) > 1
+    grave = not all(same_name(*two) for two in combinations(names, 2)) or len(births) > 1
     if not grave and len(numbers) < 2:
         return None
     return Doubt(tuple(dict.fromkeys(_person(study) for study in case.studies)), grave)
-
-
-def _plain(name: str) -> str:
-    """A name without what two systems may write differently: case, empty components at the end, other scripts."""
-    alphabetic = unicodedata.normalize("NFC", name).split("=")[0]
-    return "^".join(part.strip() for part in alphabetic.split("^")).rstrip("^ ").casefold()
 
 
 def _person(study: Study) -> str:

@@ -12,6 +12,7 @@ from flask_login import current_user
 from config.settings import Settings
 from gateway.listening import reaches_us_alone
 from gateway.portal import words
+from gateway.portal.remarks import who_else
 from gateway.portal.rights import PATIENTS, READERS, SENDERS, SITES
 from sr_reports.prose import blocks, language, right_to_left
 from worklist.access import OVERSEERS
@@ -58,6 +59,7 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "dicom_date": words.dicom_date,
     "done": words.done,
     "person_name": words.person_name,
+    "who_else": who_else,
     "prose": blocks,
     "language": language,
     "rtl": right_to_left,

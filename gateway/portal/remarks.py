@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from gateway.portal.words import counted
-from worklist.completeness import Kind, Remark
+from worklist.completeness import NOT_MISSING, Kind, Remark
 from worklist.models import Case, Series, Study
 
 Refused = Mapping[int, Sequence[Remark]]
@@ -22,10 +22,21 @@ def remarks_in_words(case: Case, refused: Refused = NOTHING) -> tuple[str, ...]:
     )
 
 
+def lacks_images(case: Case, refused: Refused = NOTHING) -> bool:
+    """Whether one of the findings is that images are missing."""
+    kinds = {said["kind"] for study in case.studies for said in study.remarks}
+    return bool((kinds | {one.kind for each in refused.values() for one in each}) - NOT_MISSING)
+
+
+def who_else(study: Study) -> tuple[str, ...]:
+    """What images of a study say of its patient that others do not, a sentence each."""
+    said = (Remark(**each) for each in study.remarks)
+    return tuple(_sentence(study, each) for each in said if each.kind == Kind.OTHER_PERSON)
+
+
 def remarks_for_patient(case: Case, refused: Refused = NOTHING) -> str:
     """One sentence if images seem to be missing, else ""."""
-    missing = any(said["kind"] != Kind.DUPLICATES for study in case.studies for said in study.remarks)
-    if not (missing or refused):
+    if not lacks_images(case, refused):
         return ""
     return (
         "It looks as if some images of this examination are not on what you gave us. The specialist knows; "
@@ -107,6 +118,12 @@ def _strangers(remark: Remark) -> str:
     return f"{images} {carry} {remark.reason} {than}: accepted by the coordinator{when}."
 
 
+def _other_person(remark: Remark) -> str:
+    """They came under the same name and Patient ID, or would have been kept aside."""
+    images, say = counted(remark.count, "image"), "says" if remark.count == 1 else "say"
+    return f"{images} of this study {say} {remark.reason} than the others, under the same name and Patient ID."
+
+
 WORDS: Mapping[Kind, Callable[[Remark], str]] = {
     Kind.GAP: _gap,
     Kind.SCATTERED: _scattered,
@@ -119,4 +136,5 @@ WORDS: Mapping[Kind, Callable[[Remark], str]] = {
     Kind.KEY_OBJECTS: lambda one: f"{counted(one.count, 'image')} named as a key image did not arrive.",
     Kind.REFUSED: _refused,
     Kind.STRANGERS: _strangers,
+    Kind.OTHER_PERSON: _other_person,
 }

@@ -93,6 +93,31 @@ def test_positions_that_are_no_numbers_are_no_reason_to_fail(world, study) -> No
     assert remarks(world) == []
 
 
+@ONE_ENGINE
+def test_another_birth_date_or_sex_under_one_patient_id_is_a_remark(world, study) -> None:
+    """They were taken without a word: two people under one number read as one."""
+    study([1, 2, 3], PatientBirthDate="19610704", PatientSex="F")
+    study([4, 5], PatientBirthDate="19750301", PatientSex="M")
+    study([6], PatientBirthDate="", PatientSex="")
+    study([7], PatientBirthDate="19610704", PatientSex="M")
+    assert remarks(world) == [(Kind.OTHER_PERSON, 2), (Kind.OTHER_PERSON, 3)]
+    assert world.troubles() == []
+
+
+@ONE_ENGINE
+def test_a_study_that_waits_for_images_says_it_too(world, study, people, web) -> None:
+    study([1, 2], PatientSex="F")
+    study([3], PatientSex="M")
+    with world.database.writing() as session:
+        found = session.query(Study).one()
+        found.settled, found.expected, found.asked_version = False, 9, found.version
+    assert (Kind.OTHER_PERSON, 1) in remarks(world)
+    assert (
+        "1 image of this study says another sex than the others"
+        in web.ask(people.coordinator(), "GET", "/oversight").text
+    )
+
+
 SEEN = {"kind": "gap", "count": 2, "series_uid": "1.2.3.1", "first": 6, "last": 9, "spacing": 2.0}
 
 
@@ -123,6 +148,10 @@ SEEN = {"kind": "gap", "count": 2, "series_uid": "1.2.3.1", "first": 6, "last": 
             {"kind": "refused", "count": 3, "reason": "It ends early"},
             "3 images of this study were refused: It ends early. They are not among the images.",
         ),
+        (
+            {"kind": "other person", "count": 2, "reason": "another sex"},
+            "2 images of this study say another sex than the others, under the same name and Patient ID.",
+        ),
         ({"kind": "key objects", "count": 1}, "1 image named as a key image did not arrive."),
     ],
 )
@@ -130,6 +159,22 @@ def test_every_finding_is_a_sentence(said, sentence) -> None:
     series = Series(series_uid="1.2.3.1", number=1, description="axial")
     case = Case(studies=[Study(remarks=[said], series=[series])])
     assert remarks_in_words(case) == (sentence,)
+
+
+@ONE_ENGINE
+def test_what_came_twice_is_not_called_incomplete(web, world, study) -> None:
+    study([1, 2, 2])
+    remarks(world)
+    reader = web.people.reader()
+    with world.database.writing() as session:
+        case = Case(state=CaseState.CLAIMED, reader_id=reader.person_id)
+        session.add(case)
+        session.flush()
+        session.add(CaseStudy(case_id=case.id, study_id=session.query(Study).one().id))
+        number = case.id
+    page = web.ask(reader, "GET", f"/cases/{number}").text
+    assert "1 image came twice" in page
+    assert "may not be complete" not in page
 
 
 def test_every_kind_of_finding_has_its_words() -> None:
