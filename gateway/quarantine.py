@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+import orjson
 import structlog
-from sqlalchemy import Select, select
+from sqlalchemy import BigInteger, ColumnElement, Select, cast, func, select
 from sqlalchemy.orm import Session
 
 from config.database import Database
@@ -19,8 +20,9 @@ from orthanc.cached import CachedInstance
 from orthanc.decoder import Decoder
 from orthanc.differences import Difference, differences
 from orthanc.errors import ArchiveError, NoSuchBulk, NoSuchFrame, Undecodable, Unreadable
+from orthanc.windows import own_window
 from scp.inbox import Damaged, Inbox
-from worklist.models import Instance, Study, Trouble
+from worklist.models import Instance, Series, Study, Trouble
 from worklist.troubles import carried, to_carry
 
 log = structlog.get_logger()
@@ -28,6 +30,7 @@ log = structlog.get_logger()
 PIXELS: Final = "7FE00010"
 LOOK: Final = Look(size=(512, 512))
 AT_ONCE: Final = 200
+FAR: Final = 2**31  # beyond every number
 
 
 class NotAtHand(Exception):
@@ -70,13 +73,15 @@ class Quarantine:
         return Comparison(aside, kept, of_one_instance, told, same)
 
     def picture(self, one: Trouble, *, kept: bool) -> bytes:
-        """A PNG of the object, or of what stands against it. Raises NotAtHand."""
-        row, _ = self._counterpart(one) if kept else (None, False)
-        image = self._aside(one) if not kept else self._kept(row) if row is not None else None
+        """A PNG of the object, or of what stands against it, both through one window. Raises NotAtHand."""
+        row, _ = self._counterpart(one)
+        ours, theirs = self._kept(row) if row is not None else None, self._aside(one)
+        image = ours if kept else theirs
         if image is None:
             raise NotAtHand("There is nothing to compare it with.")
+        look = replace(LOOK, window=(_window(ours) if ours else None) or _window(theirs))
         try:
-            return self.decoder.render(image, max(1, image.frame_count) // 2 + 1, "image/png", LOOK)
+            return self.decoder.render(image, max(1, image.frame_count) // 2 + 1, "image/png", look)
         except (NoSuchFrame, Undecodable) as error:
             raise NotAtHand(f"It has no picture: {error}") from error
 
@@ -125,7 +130,24 @@ def _of_study(one: Trouble) -> Select[Instance]:
 
 
 def _any(session: Session, one: Trouble) -> Instance | None:
-    return session.scalars(_of_study(one).order_by(Instance.rows.desc(), Instance.id).limit(1)).first()
+    """A picture rather than a document, of the same series number and the nearest image number."""
+    nearest = _of_study(one).join(Series, Series.id == Instance.series_id)
+    order = (
+        Instance.rows == 0,
+        _distance(Series.number.expression, one.series_number),
+        _distance(Instance.number.expression, one.instance_number),
+        Instance.id,
+    )
+    return session.scalars(nearest.order_by(*order).limit(1)).first()
+
+
+def _distance(column: ColumnElement[int | None], number: int | None) -> ColumnElement[int]:
+    return func.coalesce(func.abs(cast(column, BigInteger) - (number or 0)), FAR)
+
+
+def _window(image: CachedInstance) -> tuple[float, float, str] | None:
+    """Its first one; of colour there is none, and a table of values is left to each of the two."""
+    return own_window(orjson.loads(image.metadata))
 
 
 def _pixels(image: CachedInstance) -> str:

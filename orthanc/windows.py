@@ -6,6 +6,7 @@ https://dicom.nema.org/medical/dicom/current/output/chtml/part03/sect_C.11.2.htm
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, Final
 
 ANY_WIDTH: Final = frozenset({"LINEAR_EXACT", "SIGMOID"})
@@ -19,6 +20,17 @@ def makes_sense(center: object, width: object, function: str) -> bool:
     if not (_is_number(center) and isinstance(width, int | float) and _is_number(width)):
         return False
     return width > 0 if function in ANY_WIDTH else width >= 1
+
+
+def own_window(dataset: Mapping[str, Any]) -> tuple[float, float, str] | None:
+    """The first window of a data set of the DICOM JSON model: centre, width, function; None without one of sense."""
+    center, width, said = (
+        next(iter(dataset.get(tag, {}).get("Value", [])), None) for tag in (_CENTER, _WIDTH, _FUNCTION)
+    )
+    function = str(said) if said in ANY_WIDTH else "LINEAR"
+    if not makes_sense(center, width, function):
+        return None
+    return float(str(center)), float(str(width)), function.lower().replace("_", "-")
 
 
 def drop_senseless(dataset: dict[str, Any]) -> None:

@@ -19,9 +19,10 @@ from gateway.portal.part_words import part_in_words
 from gateway.portal.reports import DeliveryView, delivery_view
 from gateway.portal.rights import asking
 from gateway.portal.services import PortalServices
-from gateway.portal.words import Label, counted
+from gateway.portal.words import STATES, Label, counted
 from gateway.site_words import REFUSALS
 from worklist.access import Viewer
+from worklist.concerned import Concerned, concerned_by
 from worklist.lacking import Lacking, lacking
 from worklist.models import AuditLine, Delivery, Pulse, Report, Site, TurnedAway, now
 from worklist.states import CaseState, DeliveryState
@@ -41,11 +42,15 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class TroubleView:
-    """Objects that did not become part of a study, for one reason. `title` says how many, whose, and why."""
+    """Objects that did not become part of a study, for one reason. `title` says how many, whose, and why.
+
+    `about`: what the newest of them was for.
+    """
 
     alike: Alike
     kind: str
     title: str
+    about: Concerned
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +112,18 @@ def read_oversight(session: Session, who: Viewer, patience: timedelta) -> Oversi
 
 def _troubles(session: Session) -> list[TroubleView]:
     sites = {f"site:{site.id}": site.name or site.code for site in session.scalars(select(Site))}
-    return [_trouble(alike, origin_in_words(alike.newest.origin, sites)) for alike in unattended(session)]
+    found = unattended(session)
+    about = concerned_by(session, [(one.newest.origin, one.newest.study_uid) for one in found])
+    return [
+        _trouble(one, origin_in_words(one.newest.origin, sites), about[one.newest.origin, one.newest.study_uid])
+        for one in found
+    ]
 
 
-def _trouble(alike: Alike, origin: str) -> TroubleView:
+def _trouble(alike: Alike, origin: str, about: Concerned) -> TroubleView:
     kind = KINDS.get(alike.newest.kind, alike.newest.kind)
     whose = f" of {origin}" if origin else ""
-    return TroubleView(alike, kind, f"{counted(alike.count, 'object')}{whose}: {alike.reason}")
+    return TroubleView(alike, kind, f"{counted(alike.count, 'object')}{whose}: {alike.reason}", about)
 
 
 def origin_in_words(origin: str, sites: dict[str, str]) -> str:
@@ -144,7 +154,7 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
     def render(template: str) -> str:
         with services.database.reading() as session:
             found = read_oversight(session, asking(), services.settings.studies.longest_wait)
-            return flask.render_template(template, oversight=found, refusals=REFUSALS, at_first=AT_FIRST)
+            return flask.render_template(template, oversight=found, refusals=REFUSALS, at_first=AT_FIRST, states=STATES)
 
     @portal.get("/oversight")
     def oversight() -> ResponseReturnValue:

@@ -13,7 +13,7 @@ from gateway.portal.services import PortalServices
 from gateway.portal.words import STATES
 from gateway.quarantine import Comparison, NotAtHand
 from worklist import troubles
-from worklist.concerned import concerned
+from worklist.concerned import concerned, concerned_by
 from worklist.lifecycle import NotAllowed, WrongState
 from worklist.models import Site, Trouble
 from worklist.troubles import Decision
@@ -58,9 +58,10 @@ def _add_list(portal: Blueprint, services: PortalServices) -> None:
     def render(template: str) -> str:
         with services.database.reading() as session:
             found = troubles.groups(session, MOST)
+            about = concerned_by(session, [(one.origin, one.study_uid) for one in found])
         sites = _sites(services)
         origins = {one.origin: origin_in_words(one.origin, sites) for one in found}
-        return flask.render_template(template, groups=found, origins=origins)
+        return flask.render_template(template, groups=found, origins=origins, about=about, states=STATES)
 
     @portal.get("/quarantine")
     def quarantine() -> ResponseReturnValue:

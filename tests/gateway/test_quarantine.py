@@ -88,6 +88,46 @@ def test_two_versions_of_an_image_are_shown_side_by_side(web, people, other_vers
     assert kept.data != aside.data
 
 
+def test_both_pictures_are_seen_through_one_window(web, people, send, uids) -> None:
+    """The same pixels looked like two images, since each was shown through its own window."""
+    pixels = {"PixelData": bytes([0, 1] * 32 + [9, 9] * 32), "BitsStored": 16, "HighBit": 15}
+    windows = ({"WindowCenter": 40, "WindowWidth": 400}, {"WindowCenter": 1200, "WindowWidth": 4000})
+    (trouble,) = send(*(web.world.make(**uids, **pixels, **each) for each in windows))
+    boss = people.coordinator()
+    kept, aside = (web.ask(boss, "GET", f"/quarantine/{trouble}/{side}.png").data for side in ("kept", "aside"))
+    assert kept == aside
+
+
+def test_beside_an_image_of_another_patient_stands_the_one_of_its_place(web, people, send, uids) -> None:
+    of_study = [uids | {"SOPInstanceUID": generate_uid(), "InstanceNumber": number} for number in (1, 2, 3)]
+    other = of_study[1] | {"SOPInstanceUID": generate_uid(), "PatientName": "Other^Olga"}
+    pixels = [bytes([number, 0] * 64) for number in (1, 2, 3)]
+    images = [web.world.make(**each, PixelData=some) for each, some in zip(of_study, pixels, strict=True)]
+    (trouble,) = send(*images, web.world.make(**other, PixelData=pixels[1]))
+    quarantine = Quarantine(
+        web.world.database, web.world.inbox, web.world.cache, Decoder(), web.world.folders.quarantine
+    )
+    with web.database.reading() as session:
+        kept = quarantine.compare(session.get_one(Trouble, trouble)).kept
+    assert kept is not None
+    assert b"".join(kept.read(kept.frame(1))) == pixels[1]
+
+
+def test_the_lists_say_whose_study_it_is_and_which_case(web, people, send, uids) -> None:
+    other = uids | {"SOPInstanceUID": generate_uid()}
+    send(web.world.make(**uids), web.world.make(**other, PatientName="Other^Olga"))
+    with web.database.writing() as session:
+        case = Case(state=CaseState.READY)
+        session.add(case)
+        session.flush()
+        session.add(CaseStudy(case_id=case.id, study_id=session.query(Study).one().id))
+        number = case.id
+    for page in ("/quarantine", "/oversight"):
+        told = web.ask(people.coordinator(), "GET", page).text
+        assert "Pat Sample (P-1), CT head, 20 November 2026" in told, page
+        assert f'<a href="/cases/{number}">Case {number}</a> (Waiting for a reader)' in told, page
+
+
 def test_an_image_of_another_patient_is_compared_in_patient_and_study_only(web, people, send, uids) -> None:
     other = uids | {"SOPInstanceUID": generate_uid()}
     (trouble,) = send(web.world.make(**uids), web.world.make(**other, PatientName="Other^Olga", InstanceNumber=2))
