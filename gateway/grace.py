@@ -191,11 +191,17 @@ class Grace:
         return self._proofs
 
     def _remember(self, entry: Entry, known: Known) -> None:
-        """Its row names it, or the version that replaced it: nothing is held that has had no row."""
+        """Its row names it, or the version that replaced it: nothing is held that has had no row.
+
+        Where its own file says nothing any more the row does. If the archive has not that, the entry waits again, and
+        ingest says what is wrong with it.
+        """
         try:
             stored = self.inbox.read(entry)
-        except (Damaged, OSError, KeyMissing, KeysUnusable):
-            return  # it waits again, and ingest says what is wrong with it
+        except (Damaged, OSError, KeyMissing, KeysUnusable) as error:
+            log.warning("a held file cannot be read, its row is asked", key=entry.key, error=f"{type(error).__name__}")
+            self._proofs[entry.key] = Proof(known.archive_id, "", known.sha256)
+            return
         if stored.sha256 == known.sha256:
             self._proofs[entry.key] = Proof(known.archive_id, stored.md5, stored.sha256)
         else:

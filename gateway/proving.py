@@ -1,7 +1,8 @@
 """The look after storing: the archive's digest is read back, and the object put into the read cache.
 
-It waits until nothing waits for the archive: an object is safe first and fast to show second. What is killed before
-it was looked at is asked for by `gateway.grace`, and fetched from the archive when it is needed.
+It waits until nothing waits for the archive: an object is safe first and fast to show second. What was not
+looked at before a kill, or cannot be read any more, is asked for by `gateway.grace`, and fetched from the archive when
+it is needed.
 """
 
 from __future__ import annotations
@@ -46,10 +47,8 @@ class Proving:
         try:
             stored = self.inbox.read(one.entry)
             proof = Proof(one.archive_id, stored.md5, stored.sha256)
-        except FileNotFoundError:
-            return True  # it was asked for, and let go, before its turn came
         except (Damaged, OSError, KeyMissing, KeysUnusable):
-            return False  # it waits again, and ingest says what is wrong with it
+            return True  # it was let go before its turn came; or its grace asks the archive for what its row says
         if not says_so(self.archive, proof.archive_id, proof.md5) and not proof.holds_in(self.archive):
             return False
         self.grace.proven(one.entry, proof)

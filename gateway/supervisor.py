@@ -153,9 +153,11 @@ class Supervisor:
             )
 
 
-def die_with_parent() -> None:
-    """Ask the kernel for SIGTERM when the parent process is gone."""
+def die_with_parent(parent: int | None = None) -> None:
+    """Ask the kernel for SIGTERM when the parent process is gone; at once, if it is not `parent` any more."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if parent is not None and os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def step_back(niceness: int) -> None:

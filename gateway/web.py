@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import resource
 from typing import TYPE_CHECKING
 
@@ -44,15 +45,16 @@ def serve_web(settings: Settings) -> None:
 
 
 def application() -> Bridge:
-    """Build the application in granian's worker process, which must not outlive its parent.
+    """Build the application in granian's worker process, which must not outlive its parent, not even while it starts.
 
     What it is made of is loaded here, so that the parent, which only watches, stays small.
     """
+    parent = multiprocessing.parent_process()
+    die_with_parent(parent.pid if parent else None)
     from gateway.app import create_app
     from gateway.bodies import bodies_of
     from gateway.bridge import Bridge
 
-    die_with_parent()
     allow_open_files()
     write_structured_logs()
     settings = open_installation(data_folder_of_this_process())

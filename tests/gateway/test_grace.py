@@ -186,3 +186,22 @@ def test_two_origins_with_other_content_under_the_same_uids_both_keep_theirs(wor
         kept = b"".join(world.cache.get(row.sha256, row.archive_id).stream())
         assert dataset_of(kept) == dataset_of(world.archive.fetch(row.archive_id))
     assert (world.waiting(), held(world)) == (0, 0)
+
+
+@pytest.mark.parametrize("archive", ["has it", "lost it"])
+def test_a_held_file_that_nobody_can_read_any_more_is_let_go_if_the_archive_has_what_its_row_says(
+    world, make, archive: str
+) -> None:
+    """Its sender was asked to send again what lay safe in the archive."""
+    world.receive(make())
+    world.carry()
+    (file,) = (world.folders.inbox / "held").iterdir()
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 0xFF
+    file.write_bytes(content)
+    if archive == "lost it":
+        world.archive.delete(world.instances()[0].archive_id)
+    grace(world, 0).step()
+    world.carry()
+    assert (world.waiting(), held(world)) == (0, 0)
+    assert len(world.troubles()) == (0 if archive == "has it" else 1)
