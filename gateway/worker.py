@@ -13,6 +13,7 @@ from gateway.cases import settle_complete_studies, soon_complete
 from gateway.clock import Clock
 from gateway.commitments import Committing
 from gateway.completeness import Completeness
+from gateway.cut_off import cuts_to_note
 from gateway.delivery import Delivering
 from gateway.due import Due
 from gateway.expecting import Expecting
@@ -109,4 +110,5 @@ def _loops(parts: Parts) -> Sequence[Loop]:
         Loop("clock", Clock(database, delivery.longest_pause).step, 2.0, soonest=at_once),
         Loop("peers", lambda: write_peer_book(database, parts.folders.peers, own_title, own_host), 0.5),
         Loop("callers", callers_to_note(database, parts.folders.counters), 2.0, soonest=at_once),
+        Loop("cuts", cuts_to_note(database, parts.folders.counters), 2.0, soonest=at_once),
     )

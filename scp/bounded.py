@@ -11,6 +11,7 @@ import socket
 import ssl
 import time
 from collections import deque
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -20,6 +21,7 @@ from pynetdicom.pdu_primitives import A_P_ABORT
 from scp.incoming import Incoming
 from scp.limits import Limits
 from scp.pdv import PDATA, PDU_HEAD
+from scp.presence import Sent
 from scp.storing import Door
 from scp.stream import Aborting, Line, Stream, Violation
 from scp.transport import ClosingSocket
@@ -38,6 +40,19 @@ OPENING = 42  # bytes of an A-ASSOCIATE-RQ, PS3.8 section 9.3.2
 _NOT_NOW: Final = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What came on an association: images by study, the last study at the end, and the study of one cut in the middle.
+
+    `unfinished` is "" if it was not read of which study that is, None if there was none; `silent`: seconds since
+    something came last.
+    """
+
+    images: dict[Sent, int]
+    unfinished: str | None
+    silent: float
+
+
 class BoundedSocket(ClosingSocket):
     """Used by the transport thread of its association, and by `finish` after that has ended."""
 
@@ -47,11 +62,13 @@ class BoundedSocket(ClosingSocket):
         self._connection, self._limits, self._door = client_socket, limits, door
         self._input = Incoming(client_socket, limits.pdu_bytes)
         self._stream: Stream | None = None
+        self._unfinished: str | None = None
         self._handed_on: deque[bytes] = deque()
         self.opening = b""
         """The first bytes that the peer sent, up to the end of the names in an association request."""
         self._request_until = time.monotonic() + limits.request_seconds
         self._pdu_until = 0.0
+        self._heard_at = time.monotonic()
         self._wake = make_patient(assoc)
         self._descriptor = client_socket.fileno()
         self._poll = select.poll()  # select() fails for descriptors from 1,024 on
@@ -111,12 +128,13 @@ class BoundedSocket(ClosingSocket):
         with contextlib.suppress(OSError):
             socket.socket.shutdown(self._connection, socket.SHUT_RDWR)
 
-    def finish(self) -> None:
-        """Leave nothing behind, once the transport thread has ended; may be repeated."""
+    def finish(self) -> Brought:
+        """Leave nothing behind, once the transport thread has ended, and tell what came on it; may be repeated."""
         self._drop()
-        self._door.presence.closed(self.assoc)
+        brought = Brought(self._door.presence.closed(self.assoc), self._unfinished, time.monotonic() - self._heard_at)
         self._connection.close()
         self._wake.close()
+        return brought
 
     def _shutdown_socket(self) -> None:
         self._drop()
@@ -124,6 +142,7 @@ class BoundedSocket(ClosingSocket):
 
     def _drop(self) -> None:
         if self._stream is not None:
+            self._unfinished = self._stream.unfinished if self._unfinished is None else self._unfinished
             self._stream.drop()
 
     def _established(self) -> bool:
@@ -152,6 +171,7 @@ class BoundedSocket(ClosingSocket):
         self._handed_on.extend(self._the_stream().take(body))
         self._input.drop(PDU_HEAD.size + length)
         self.assoc.dul._idle_timer.restart()
+        self._heard_at = time.monotonic()
         return bool(self._handed_on)
 
     def _fill(self) -> bool:

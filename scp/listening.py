@@ -15,7 +15,7 @@ from pynetdicom import evt, transport
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.association import Association
 
-from scp.bounded import BoundedSocket
+from scp.bounded import BoundedSocket, Brought
 from scp.handshake import shake_hands, why_not_secure, why_nothing_was_asked, wrapped
 from scp.limits import Limits
 from scp.lobby import Caller, Lobby
@@ -32,6 +32,9 @@ _END_SECONDS: Final = 5.0
 Bound = tuple[evt.EventType, evt._HandlerBase]
 TurnAway = Callable[[str, str], object]
 """Takes down, from which address and why, that a connection ended without an association request that can be read."""
+
+Ended = Callable[[Association, Brought], object]
+"""Takes down how an association ended, and what it had brought."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class BoundedAssociation(Association):
             self.dul.join(_END_SECONDS)
             server, connection = cast(BoundedServer, self._server), cast(BoundedSocket, self.dul.socket)
             server.lobby.leave(_caller(self))
-            connection.finish()
+            server.ended(self, connection.finish())
             if self.requestor.primitive is None and connection.opening:
                 server.turn_away(_caller(self)[0], why_nothing_was_asked(connection.opening))
 
@@ -103,10 +106,12 @@ class BoundedServer(transport.ThreadedAssociationServer):
     lobby: Lobby
     door: Door
     turn_away: TurnAway
+    ended: Ended
 
-    def guard(self, limits: Limits, door: Door, turn_away: TurnAway) -> None:
-        """Set the bounds, where objects go, and who is told of those that never said who they are."""
-        self.limits, self.lobby, self.door, self.turn_away = limits, Lobby(limits), door, turn_away
+    def guard(self, limits: Limits, door: Door, turn_away: TurnAway, ended: Ended) -> None:
+        """Set the bounds, where objects go, and who is told of those that never said who they are, and of ends."""
+        self.limits, self.lobby, self.door = limits, Lobby(limits), door
+        self.turn_away, self.ended = turn_away, ended
 
     @property
     def bound_handlers(self) -> list[Bound]:

@@ -27,21 +27,20 @@ class Presence:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / f"{process}{SUFFIX}"
         self._lock = threading.Lock()
-        self._open: dict[Hashable, dict[Sent, None]] = {}
+        self._open: dict[Hashable, dict[Sent, int]] = {}
 
     def stored(self, association: Hashable, origin: str, study_uid: str) -> None:
         """Note that an instance of this study came on the association."""
         with self._lock:
             sent = self._open.setdefault(association, {})
-            sent.pop((origin, study_uid), None)
-            sent[origin, study_uid] = None
+            sent[origin, study_uid] = sent.pop((origin, study_uid), 0) + 1
             if len(sent) > MOST_STUDIES:
                 del sent[next(iter(sent))]
 
-    def closed(self, association: Hashable) -> None:
-        """Forget an association."""
+    def closed(self, association: Hashable) -> dict[Sent, int]:
+        """Forget an association; return how many images of each study it had brought, the last study at the end."""
         with self._lock:
-            self._open.pop(association, None)
+            return self._open.pop(association, {})
 
     def save(self) -> None:
         """Say it to other processes; raises OSError if the disk does."""

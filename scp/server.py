@@ -13,14 +13,17 @@ from typing import Final, cast
 
 import structlog
 from pynetdicom import AE, _config, evt
+from pynetdicom.association import Association
 from pynetdicom.events import Event
 from pynetdicom.presentation import build_context
 from pynetdicom.transport import ThreadedAssociationServer
 
 from scp.answering import on_c_find
+from scp.bounded import Brought
 from scp.callers import Callers
 from scp.committing import on_n_action
 from scp.counters import Count, Counters
+from scp.endings import Endings
 from scp.inbox import Inbox
 from scp.limits import Limits
 from scp.listening import BoundedAssociation, BoundedHandler, BoundedServer
@@ -74,6 +77,7 @@ class Receiver:
         self._presence = Presence(settings.counters, settings.process)
         self._door = Door(book, inbox, self._counters, self._presence)
         self._callers = Callers(settings.counters, settings.process)
+        self._endings = Endings(settings.counters, settings.process)
         self._policy = Policy(settings.ae_title, settings.max_associations, book, self._counters, self._callers)
         self._ae = _application_entity(settings)
         self._servers = [self._listen(settings.port, None)]
@@ -93,6 +97,7 @@ class Receiver:
             self._counters.save()
             self._presence.save()
             self._callers.save()
+            self._endings.save()
         except OSError as error:  # no traceback: without descriptors, there is nothing to make one with
             log.warning("could not write the counters", error=error.strerror)
 
@@ -111,6 +116,20 @@ class Receiver:
     def _turn_away(self, address: str, why: str) -> None:
         self._counters.add(Count.UNHEARD)
         self._callers.turned_away("", "", address, why)
+
+    def _ended(self, association: Association, brought: Brought) -> None:
+        """Take down what was released, and what was cut in the middle of a study. Idle is not cut."""
+        if association.is_released:
+            self._endings.released(brought.images)
+            return
+        peer = self._door.book.find(association.requestor.ae_title)
+        waits = brought.unfinished is None and brought.silent >= self._settings.idle_seconds
+        if peer is None or waits or not (brought.images or brought.unfinished):
+            return
+        last = next(reversed(brought.images), (peer.origin, ""))
+        sent = peer.origin, brought.unfinished or last[1]
+        images = brought.images.get(sent, 0)
+        self._endings.cut(sent, peer.ae_title, images, in_image=brought.unfinished is not None)
 
     def _live(self) -> list[BoundedAssociation]:
         found = [association for server in self._servers for association in server.active_associations]
@@ -132,7 +151,7 @@ class Receiver:
             request_handler=BoundedHandler,
         )
         server = cast(BoundedServer, made)
-        server.guard(self._settings.limits, self._door, self._turn_away)
+        server.guard(self._settings.limits, self._door, self._turn_away, self._ended)
         self._ae._servers.append(cast(ThreadedAssociationServer, server))
         return server
 

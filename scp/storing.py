@@ -90,6 +90,11 @@ class Storing:
                 self._keep(self._writing)
         return self._answer or SUCCESS
 
+    @property
+    def study_uid(self) -> str:
+        """Of which study it says it is; "" as long as that was not read."""
+        return self._so_far().study_uid
+
     def drop(self) -> None:
         """Keep nothing of it, unless it was kept."""
         if self._writing is not None:

@@ -80,6 +80,11 @@ class Stream:
             raise Aborting(Violation.MESSAGE_TOO_LARGE)
         return handed_on
 
+    @property
+    def unfinished(self) -> str | None:
+        """The study of the object that is just coming, "" while that is not known; None if no object is."""
+        return self._storing.study_uid if self._storing is not None else None
+
     def drop(self) -> None:
         """Keep nothing of what has not come in whole."""
         storing, self._storing = self._storing, None

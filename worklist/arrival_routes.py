@@ -12,6 +12,7 @@ from config.database import Database
 from worklist.arrivals import Arrivals, NotTaken, StudyArrival, Wanted, arrivals
 from worklist.arrived_objects import ARCHIVED, ArrivedObject, objects_of
 from worklist.asking import Ask, asking, guard
+from worklist.cut_off import Cut
 from worklist.lifecycle import NotFound
 from worklist.routes import Invalid
 
@@ -96,7 +97,13 @@ def _study(one: StudyArrival) -> Json:
             for each in one.senders
         ],
         "not_taken": [_not_taken(each) for each in one.not_taken],
+        "cut": _cut(one.cut) if one.cut else None,
     }  # fmt: skip
+
+
+def _cut(one: Cut) -> Json:
+    return {"at": one.at.isoformat(), "ae_title": one.sender, "after": one.after, "since": one.since,
+            "missing": one.missing}  # fmt: skip
 
 
 def _not_taken(one: NotTaken) -> Json:

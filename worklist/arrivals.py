@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, ColumnElement, Select, cast, func, select, tr
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from worklist.access import Viewer
+from worklist.cut_off import Cut, cuts_of
 from worklist.models import Instance, Series, Site, Study, Trouble
 from worklist.states import Role
 from worklist.troubles import Decision
@@ -67,6 +68,7 @@ class StudyArrival:
     study: Study
     senders: tuple[FromSender, ...]
     not_taken: tuple[NotTaken, ...]
+    cut: Cut | None = None
 
     @property
     def instances(self) -> int:
@@ -106,9 +108,14 @@ def arrivals(session: Session, who: Viewer, wanted: Wanted) -> Arrivals:
     studies = session.scalars(_studies(wanted, list(origins))).all()
     shown = studies[: wanted.per_page]
     senders, troubles = _senders(session, shown), _not_taken(session, Trouble.origin.in_(origins), wanted)
+    cuts = cuts_of(session, shown)
     found = tuple(
         StudyArrival(
-            origins[one.origin], one, tuple(senders.get(one.id, ())), troubles.pop((one.origin, one.study_uid), ())
+            origins[one.origin],
+            one,
+            tuple(senders.get(one.id, ())),
+            troubles.pop((one.origin, one.study_uid), ()),
+            cuts.get(one.id),
         )
         for one in shown
     )

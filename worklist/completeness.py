@@ -47,6 +47,7 @@ class Kind(StrEnum):
     COMMITMENT = "commitment"  # the site asked for storage commitment of images that are not here
     KEY_OBJECTS = "key objects"  # a key object selection names images that are not here
     REFUSED = "refused"  # the receiver refused images; their sender was told
+    CUT = "cut"  # the link was cut while the study came, and nothing has made that good
     STRANGERS = "strangers"  # a coordinator accepted images that name another patient than the study
     OTHER_PERSON = "other person"  # images of the same name and Patient ID say another birth date or sex
 
@@ -60,7 +61,8 @@ class Remark:
     """One finding. `first` and `last` are image numbers beside a gap or of a range of missing ones; lengths in mm.
 
     `of`: how many images there would be with the missing ones, `reason`: why images were refused, in a sentence, or
-    what strangers carry ("another name", "another birth date"). `at`: when these were accepted, as ISO 8601.
+    what strangers carry ("another name", "another birth date"). `at`: when these were accepted, as ISO 8601. Of a cut:
+    `first` images came before it and `of` after, `count` are known to be missing.
     """
 
     kind: Kind

@@ -604,6 +604,23 @@ class Heard(Base):
     declined: Mapped[list[Any]] = mapped_column(default=list)
 
 
+class CutOff(Base):
+    """An association that ended without a release while a study came (`scp.endings.Cut`).
+
+    `mended_at`: when a later transfer of the study was brought to its end.
+    """
+
+    __tablename__ = "cut_off"
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    origin: Mapped[str] = mapped_column(String(32))
+    sender: Mapped[str] = mapped_column(String(16))
+    study_uid: Mapped[str] = mapped_column(String(64), index=True)
+    images: Mapped[int]  # of the study, that had been stored on it
+    in_image: Mapped[bool]  # it ended in the middle of another one
+    at: Mapped[datetime]
+    mended_at: Mapped[datetime | None]
+
+
 class Pulse(Base):
     """The last proof of life of one part, e.g. a worker's loop or the self-test through the front door."""
 

@@ -12,15 +12,17 @@ from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from worklist.completeness import Kind, Remark
+from worklist.cut_off import cut_remarks
 from worklist.models import Case, CaseStudy, Study, Trouble
 from worklist.refusals import came_later, refused_of
 from worklist.troubles import Decision
 
 
 def decided_of(session: Session, case: Case) -> Mapping[int, Sequence[Remark]]:
-    """What was refused of the case's studies, and what was accepted into them though it names another patient."""
-    refused, strangers = refused_of(session, case), strangers_of(session, case)
-    return {each: (*refused.get(each, ()), *strangers.get(each, ())) for each in {*refused, *strangers}}
+    """What was refused of the case's studies, accepted into them though it names another patient, or cut off."""
+    found = (refused_of(session, case), strangers_of(session, case), cut_remarks(session, case))
+    studies = {study_id for one in found for study_id in one}
+    return {each: tuple(remark for one in found for remark in one.get(each, ())) for each in studies}
 
 
 def strangers_of(session: Session, case: Case) -> Mapping[int, Sequence[Remark]]:

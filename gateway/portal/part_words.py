@@ -20,6 +20,7 @@ DOES: Mapping[str, str] = {
     "commit": "Answers requests for storage commitment",
     "clock": "Watches the clock of this machine",
     "peers": "Tells the receivers who may send",
+    "cuts": "Notes transfers that were cut",
     "callers": "Notes who called, and who was turned away",
 }
 

@@ -111,6 +111,13 @@ def _asked_to_keep(remark: Remark) -> str:
     )
 
 
+def _cut(remark: Remark) -> str:
+    came = f"after {counted(remark.first or 0, 'image')}" if remark.first else "in the first image"
+    since = f"; {counted(remark.of, 'image')} came since" if remark.of else ""
+    more = counted(remark.count, "more image") if remark.count else "more images"
+    return f"the link to the sender was cut {came}{since}: {more} may be missing."
+
+
 def _strangers(remark: Remark) -> str:
     images, carry = counted(remark.count, "image"), "carries" if remark.count == 1 else "carry"
     when = f" on {datetime.fromisoformat(remark.at):%-d %B %Y at %H:%M} UTC" if remark.at else ""
@@ -135,6 +142,7 @@ WORDS: Mapping[Kind, Callable[[Remark], str]] = {
     Kind.COMMITMENT: _asked_to_keep,
     Kind.KEY_OBJECTS: lambda one: f"{counted(one.count, 'image')} named as a key image did not arrive.",
     Kind.REFUSED: _refused,
+    Kind.CUT: _cut,
     Kind.STRANGERS: _strangers,
     Kind.OTHER_PERSON: _other_person,
 }

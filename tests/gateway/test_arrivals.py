@@ -9,8 +9,10 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import generate_uid
 
+from gateway.cut_off import note_cuts
 from gateway.troubles import note_refusals
-from worklist.models import Instance, Trouble, now
+from scp.endings import Endings
+from worklist.models import Case, CutOff, Instance, Study, Trouble, now
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
 
@@ -145,3 +147,76 @@ def test_the_page_shows_it_in_words(web, people, hospital) -> None:
     assert "status C001: It is truncated." in page
     nothing = web.ask(people.hospital(people.site()), "GET", "/arrivals").text
     assert "Nothing arrived yet" in nothing
+
+
+@pytest.fixture
+def cut(web, hospital):
+    """Its transfer was cut after two images."""
+    site, study_uid = hospital
+    endings = Endings(web.parts.folders.counters, "receiver-1")
+    endings.cut((f"site:{site}", study_uid), "CT_1", 2, in_image=True)
+    note_cuts(web.database, web.parts.folders.counters)
+    note_cuts(web.database, web.parts.folders.counters)
+    return endings, (f"site:{site}", study_uid)
+
+
+def cut_of(web, people, site: int) -> dict | None:
+    (study,) = arrived(web, people.hospital(site))["studies"]
+    return study["cut"]
+
+
+def test_a_transfer_that_was_cut_is_told_to_its_hospital_and_the_coordinator(web, people, hospital, cut) -> None:
+    site, _ = hospital
+    said = cut_of(web, people, site)
+    assert (said["ae_title"], said["after"], said["since"], said["missing"]) == ("CT_1", 2, 0, None)
+    for who in (people.hospital(site), people.coordinator()):
+        page = web.ask(who, "GET", "/arrivals").text
+        assert "The link was cut" in page
+        assert "after 2 images. More images may be missing: send the study again." in page
+    other = people.hospital(people.site())
+    assert "The link was cut" not in web.ask(other, "GET", "/arrivals").text
+    with web.database.reading() as session:
+        assert session.query(CutOff).count() == 1, "the same line twice is one"
+
+
+def test_what_came_afterwards_and_what_the_senders_archive_counts_is_said(web, people, hospital, cut) -> None:
+    site, study_uid = hospital
+    with web.database.writing() as session:
+        study = session.query(Study).one()
+        study.expected, study.asked_version = 5, study.version
+    assert cut_of(web, people, site)["missing"] == 3
+    assert "3 more images may be missing" in web.ask(people.hospital(site), "GET", "/arrivals").text
+    web.world.receive(web.world.make(InstanceNumber=3, StudyInstanceUID=study_uid), f"site:{site}")
+    web.world.carry()
+    assert cut_of(web, people, site)["since"] == 1
+    with web.database.writing() as session:
+        study = session.query(Study).one()
+        study.expected, study.asked_version = 3, study.version
+    assert cut_of(web, people, site) is None, "all that the sender has is here"
+
+
+def test_a_later_transfer_that_came_to_its_end_makes_it_good(web, people, hospital, cut) -> None:
+    endings, sent = cut
+    endings.released([sent])
+    endings.save()
+    note_cuts(web.database, web.parts.folders.counters)
+    assert cut_of(web, people, hospital[0]) is None
+
+
+def test_a_transfer_that_was_finished_before_the_cut_makes_nothing_good(web, people, hospital) -> None:
+    site, study_uid = hospital
+    endings = Endings(web.parts.folders.counters, "receiver-1")
+    endings.released([(f"site:{site}", study_uid)])
+    endings.cut((f"site:{site}", study_uid), "CT_1", 2, in_image=False)
+    note_cuts(web.database, web.parts.folders.counters)
+    assert cut_of(web, people, site) is not None
+
+
+def test_the_case_says_that_its_images_were_cut_off(web, people, hospital, cut) -> None:
+    site, _ = hospital
+    with web.database.writing() as session:
+        session.add(Case(site_id=site, state="READY", studies=[session.query(Study).one()]))
+    with web.database.reading() as session:
+        number = session.query(Case).one().id
+    page = web.ask(people.coordinator(), "GET", f"/cases/{number}").text
+    assert "The link to the sender was cut after 2 images: more images may be missing." in page

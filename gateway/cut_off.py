@@ -1,0 +1,52 @@
+"""Transfers that were cut, as the receivers took them down, carried into the database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import delete, select
+
+from config.database import Database
+from scp.endings import SUFFIX, read_endings
+from worklist.models import CutOff, now
+
+KEPT = timedelta(days=90)
+
+
+def cuts_to_note(database: Database, counters: Path) -> Callable[[], bool]:
+    """A step that writes what is new, when the receivers have written something."""
+    noted: dict[Path, int] = {}
+
+    def step() -> bool:
+        nonlocal noted
+        written = {path: path.stat().st_mtime_ns for path in counters.glob(f"*{SUFFIX}")}
+        if written != noted:
+            note_cuts(database, counters)
+            noted = written
+        return False
+
+    return step
+
+
+def note_cuts(database: Database, counters: Path) -> None:
+    """Write down new cuts, and which of those that are known were made good since; repeatable."""
+    cuts, released = read_endings(counters)
+    recent = [one for one in cuts if one.at > now() - KEPT]
+    with database.reading() as session:
+        known = set(session.scalars(select(CutOff.key)))
+        open_ones = session.scalars(select(CutOff).where(CutOff.mended_at.is_(None))).all()
+    fresh = [CutOff(**asdict(one)) for one in recent if one.key not in known]
+    mended = {
+        one.key: at for one in (*fresh, *open_ones) if (at := released.get((one.origin, one.study_uid))) and at > one.at
+    }
+    if not (fresh or mended):
+        return
+    with database.writing() as session:
+        session.execute(delete(CutOff).where(CutOff.at < now() - KEPT))
+        session.add_all(fresh)
+        session.flush()
+        for row in session.scalars(select(CutOff).where(CutOff.key.in_(mended))):
+            row.mended_at = mended[row.key]
