@@ -23,6 +23,7 @@ log = structlog.get_logger()
 LONGEST_PAUSE = 5.0
 PULSE_EVERY = 2.0  # what changed is said after so long at the latest,
 PULSE_AT_LEAST = 5.0  # that nothing changed after so long
+FINISHING = 5.0  # seconds to finish what was begun: the supervisor ends who takes twice as long
 MOMENT = 0.02  # whatever comes within it wakes a loop once
 IN_PLAIN_WORDS: tuple[tuple[type[Exception], str], ...] = (
     (ArchiveUnavailable, "The archive does not answer, or answers with an error; it is asked again by itself."),
@@ -102,20 +103,32 @@ def in_plain_words(error: Exception) -> str:
 
 def run_loops(
     database: Database, loops: Sequence[Loop], watch: Watch, on_ready: Callable[[], object], longest_rest: float
-) -> None:
-    """Run all loops until SIGTERM or SIGINT; what is begun is finished."""
+) -> list[str]:
+    """Run all loops until SIGTERM or SIGINT; what is begun is finished, unless that takes long.
+
+    Returns the names of loops that are still at work: on a peer that does not answer, say. Each step can be repeated.
+    """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: watch.stop())
     stop = threading.Event()
-    threads = [threading.Thread(target=loop.run, args=(stop, longest_rest), name=loop.name) for loop in loops]
+    threads = [
+        threading.Thread(target=loop.run, args=(stop, longest_rest), name=loop.name, daemon=True) for loop in loops
+    ]
     for thread in threads:
         thread.start()
     on_ready()
     _listen(database, loops, watch)
     stop.set()
-    for loop, thread in zip(loops, threads, strict=True):
+    for loop in loops:
         loop.wake()
-        thread.join()
+    return _still_at_work(threads)
+
+
+def _still_at_work(threads: Sequence[threading.Thread]) -> list[str]:
+    until = time.monotonic() + FINISHING
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
+    return [thread.name for thread in threads if thread.is_alive()]
 
 
 def _listen(database: Database, loops: Sequence[Loop], watch: Watch) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
+
+import structlog
 
 from config.settings import Settings
 from gateway.answering import answering
@@ -33,6 +36,8 @@ from sr_reports.warm import warm_up
 from worklist.models import Delivery, Report
 from worklist.states import DeliveryState, ReportState
 
+log = structlog.get_logger()
+
 ALONE, SHARED = 10.0, 1.0  # seconds: the longest rest of a loop that nobody wakes
 AT_ONCE = 4  # destinations that are served at the same time: a mute one holds up nobody else
 
@@ -46,8 +51,12 @@ def serve_worker(settings: Settings, part: str, *, migrating: bool) -> None:
     warm_up()
     loops, watch = _loops(parts), Watch(_watched(parts.folders), Bell(parts.folders.bell))
     with answering(parts.folders.queries, parts.database):
-        run_loops(parts.database, loops, watch, mark_ready(parts.folders, part), _longest_rest(parts.settings))
+        ready, longest_rest = mark_ready(parts.folders, part), _longest_rest(parts.settings)
+        unfinished = run_loops(parts.database, loops, watch, ready, longest_rest)
     watch.close()
+    if unfinished:
+        log.warning("stopped in the middle of a step, which is done again", loops=unfinished)
+        os._exit(0)  # threads that wait for a peer would hold the process up
 
 
 def _watched(folders: Folders) -> dict[str, Path]:

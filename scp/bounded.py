@@ -30,6 +30,7 @@ from scp.waking import WAIT_SECONDS, make_patient
 log = structlog.get_logger()
 
 _ESTABLISHED: Final = "Sta6"  # PS3.8 section 9.2
+_AWAITING_REQUEST: Final = "Sta2"
 _BEFORE_ACCEPTANCE: Final = frozenset({"Sta1", "Sta2", "Sta3"})
 _CLOSING: Final = "Sta13"
 _MOST_WAITING_MESSAGES: Final = 1
@@ -137,8 +138,11 @@ class BoundedSocket(ClosingSocket):
         return brought
 
     def _shutdown_socket(self) -> None:
+        """Close; the thread that still waits for a request (PS3.8 AA-5 tells it nothing) need not wait any longer."""
         self._drop()
         super()._shutdown_socket()
+        if self.assoc.dul.state_machine.current_state == _AWAITING_REQUEST:
+            self.assoc.dul.to_user_queue.put(None)  # as if the time for it were over
 
     def _drop(self) -> None:
         if self._stream is not None:

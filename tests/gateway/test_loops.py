@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -99,3 +102,35 @@ def test_who_rests_is_alive_and_who_hangs_shows_it(database) -> None:
     for thread in threads:
         thread.join(20)
     assert ages["worker: hangs"] - ages["worker: rests"] > 0.25
+
+
+WORKER = """
+import os, socket, sys, threading, pathlib
+from config.database import connect
+from gateway.loops import Loop, run_loops
+from gateway.watching import Bell, Watch
+mute = socket.create_server(("127.0.0.1", 0))
+begun = threading.Event()
+def deliver():
+    with socket.create_connection(mute.getsockname()) as peer:
+        begun.set()
+        return bool(peer.recv(1))
+loops = [Loop("deliver", deliver, 0.1), Loop("settle", lambda: False, 0.1)]
+watch = Watch({}, Bell(pathlib.Path(sys.argv[2])))
+ready = lambda: begun.wait() and print("ready", flush=True)
+print(run_loops(connect(sys.argv[1]), loops, watch, ready, 60), flush=True)
+os._exit(0)
+"""
+
+
+def test_a_peer_that_does_not_answer_does_not_hold_up_the_end_of_the_worker(database_url, tmp_path) -> None:
+    """Ctrl-C said “worker did not stop when asked; ending it” while a report went to a mute PACS."""
+    argv = [sys.executable, "-c", WORKER, database_url, str(tmp_path / "bell")]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as worker:
+        try:
+            assert worker.stdout.readline() == "ready\n"
+            worker.send_signal(signal.SIGTERM)
+            assert worker.communicate(timeout=60)[0] == "['deliver']\n"
+            assert worker.returncode == 0
+        finally:
+            worker.kill()

@@ -5,6 +5,7 @@ import signal
 import socket
 import struct
 import subprocess
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -302,3 +303,28 @@ def test_memory_does_not_grow_with_the_object(tmp_path, made):
 
 def resident(pid):
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+def strangers_threads() -> list[str]:
+    return [one.name for one in threading.enumerate() if one.name.startswith("AcceptorThread")]
+
+
+def test_a_stranger_that_hangs_up_leaves_no_thread_behind(tmp_path, made, wait_for):
+    """It waited until the time for an association request was over, though nobody was there to send one."""
+    with made.receiving(tmp_path, limits=Limits(request_seconds=600)) as hospital:
+        before = len(strangers_threads())
+        with socket.create_connection(("127.0.0.1", hospital.port)):
+            wait_for(lambda: len(strangers_threads()) > before)
+        wait_for(lambda: len(strangers_threads()) == before)
+
+
+def test_a_stranger_does_not_hold_up_the_end_of_a_receiver(tmp_path, made, wait_for):
+    receiving = made.receiving(tmp_path, limits=Limits(request_seconds=600), stop_seconds=600)
+    hospital = receiving.__enter__()
+    with socket.create_connection(("127.0.0.1", hospital.port)) as silent:
+        wait_for(lambda: hospital.receiver._live())
+        stopping = threading.Thread(target=receiving.__exit__, args=(None, None, None), daemon=True)
+        stopping.start()
+        stopping.join(30)
+        assert not stopping.is_alive()
+        assert silent.recv(1) == b""
