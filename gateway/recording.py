@@ -48,7 +48,7 @@ def _alone(database: Database, one: Archived) -> Archived | Rejected:
         return _write(database, [one], ())[0]
     except OF_THE_DATA as error:
         log.warning("values do not fit", sop_uid=one.facts.arrival.sop_uid, error=type(error).__name__)
-        odd = Rejected(one.facts.entry, DOES_NOT_FIT)
+        odd = Rejected(one.facts.entry, DOES_NOT_FIT, one.facts.header)
         _write(database, (), [odd])
         return odd
 
@@ -72,7 +72,10 @@ def _recorded(session: Session, some: Sequence[Archived]) -> list[Archived | Rej
     recordings = {one.facts.entry.key: _recording(one) for one in some if not one.facts.self_test}
     left_out = {id(one) for one in record_all(session, list(recordings.values()))}
     displaced = {key for key, one in recordings.items() if id(one) in left_out}
-    return [Rejected(one.facts.entry, OTHER_CONTENT) if one.facts.entry.key in displaced else one for one in some]
+    return [
+        Rejected(one.facts.entry, OTHER_CONTENT, one.facts.header) if one.facts.entry.key in displaced else one
+        for one in some
+    ]
 
 
 def _replaced(session: Session, one: Archived) -> Archived | Rejected:
@@ -80,7 +83,7 @@ def _replaced(session: Session, one: Archived) -> Archived | Rejected:
     try:
         replace(session, _recording(one))
     except SignedUpon as error:
-        return Rejected(one.facts.entry, str(error))
+        return Rejected(one.facts.entry, str(error), one.facts.header)
     return one
 
 

@@ -172,6 +172,7 @@ def test_what_was_signed_upon_while_ingest_took_long_is_not_replaced(web, boss, 
     (back,) = web.world.troubles()
     assert (back.id, back.decision, back.resolved_at, back.carried_at) == (trouble, "", None, None)
     assert "meanwhile a report was signed" in back.reason
+    assert (back.series_number, back.instance_number) == (1, signed.number), "it was once shown without its number"
     assert (web.world.folders.quarantine / back.file).exists()
     assert web.world.waiting() == 0
     assert web.world.studies()[0].replaced == 0
