@@ -88,11 +88,14 @@ def serve(
 
 
 @app.command()
-def doctor(data: Data) -> None:
+def doctor(
+    data: Data,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings, where `up` never ran.")] = None,
+) -> None:
     """Check the installation, with a real C-ECHO and a real C-STORE, and say what to do about each finding."""
     from gateway.doctor import examine, show
 
-    raise typer.Exit(show(examine(data)))
+    raise typer.Exit(show(examine(data, config)))
 
 
 @app.command()

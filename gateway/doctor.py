@@ -17,7 +17,7 @@ from gateway import assets
 from gateway.demo_studies import self_test_instance
 from gateway.health import LEAST_FREE
 from gateway.identity import self_test_part
-from gateway.installation import open_installation
+from gateway.installation import open_installation, settings_beside_others
 from gateway.parts import Parts, build_parts
 from orthanc import server as orthanc_server
 from scp.sender import Endpoint
@@ -42,17 +42,28 @@ class Finding:
     optional: bool = False
 
 
-def examine(data: Path) -> Iterator[Finding]:
-    """Look at everything, one after the other. Raises ConfigurationError when there is no installation at all."""
-    settings = open_installation(data)
+def examine(data: Path, file: Path | None = None) -> Iterator[Finding]:
+    """Look at everything, one after the other, with the settings of the last start, or of `file` where `up` never ran.
+
+    Raises ConfigurationError when there is no installation at all.
+    """
+    settings = settings_beside_others(data, file) if file else open_installation(data)
     yield from _machine(settings)
     parts = build_parts(settings)
+    try:
+        yield from _running(parts)
+    finally:
+        parts.database.close()
+
+
+def _running(parts: Parts) -> Iterator[Finding]:
+    log, data = parts.folders.log, parts.settings.data
     yield _ask("database", lambda: _database(parts), "Is the database running, and its address in the settings right?")
-    yield _ask("archive", lambda: _archive(parts), f"Is Overread running? Its log is {parts.folders.log}/orthanc.log.")
+    yield _ask("archive", lambda: _archive(parts), f"Is Overread running? Its log is {log}/orthanc.log.")
     echo = _ask("C-ECHO through the front door", lambda: _echo(parts), f"Start it: overread up --data {data}")
     yield echo
     if echo.well:
-        advice = f"The worker carries it there: see {parts.folders.log}/worker.log."
+        advice = f"The worker carries it there: see {log}/worker.log."
         yield _ask("C-STORE through the front door, into the archive", lambda: _store(parts), advice)
 
 

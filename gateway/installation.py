@@ -180,6 +180,14 @@ def join_installation(data: Path, file: Path | None = None) -> Settings:
 
     Rows and images must be elsewhere: what another machine has on its disk cannot be shared. Raises ConfigurationError.
     """
+    settings = settings_beside_others(data, file)
+    Folders(settings.data).make()
+    remember_start(settings, from_environment=file is None)
+    return settings
+
+
+def settings_beside_others(data: Path, file: Path | None) -> Settings:
+    """As `join_installation`, and nothing is made or remembered."""
     settings = load_settings(data, file)
     if not (settings.archive.url and settings.database.url):
         where = str(file) if file else "the environment (OVERREAD_ARCHIVE__URL, OVERREAD_DATABASE__URL)"
@@ -187,8 +195,6 @@ def join_installation(data: Path, file: Path | None = None) -> Settings:
             f"There is no installation in {data}. Start one with: overread up --data {data}. For one part beside the "
             f"Orthanc and PostgreSQL of others, archive.url and database.url must stand in {where}."
         )
-    Folders(settings.data).make()
-    remember_start(settings, from_environment=file is None)
     return settings
 
 

@@ -269,9 +269,13 @@ def document() -> Json:
     } | {
         f"/api/v1/quarantine/{{trouble_id}}/{act}": {
             "post": _operation(words, _answer("How many were decided about", {"type": "object"}),
-                               body=_object([], answer=TEXT, all={"type": "boolean"})) | TROUBLE_ID
+                               body=_object([], answer=TEXT, all={"type": "boolean"}, sure={"type": "boolean"}))
+            | TROUBLE_ID
         }
-        for act, words in (("accept", "Let it into its study"), ("reject", "Keep it out, and tell the sender why"))
+        for act, words in (
+            ("accept", "Let it into its study; “sure” where it names another patient"),
+            ("reject", "Keep it out, and tell the sender why"),
+        )
     } | {
         "/api/v1/arrivals/{site_id}/{study_uid}": {
             "get": _operation("Every object of one study (“none”: of no study), and why some were not taken",

@@ -14,7 +14,7 @@ from worklist.concerned import Concerned, concerned
 from worklist.descriptions import study
 from worklist.models import Trouble
 from worklist.routes import Invalid
-from worklist.troubles import Decision, Group
+from worklist.troubles import Decision, Group, Verdict
 
 Json = dict[str, object]
 MOST = 1000
@@ -49,24 +49,26 @@ def create_quarantine_api(quarantine: Quarantine, viewer: Ask) -> Blueprint:
 
     @api.post("/<int:trouble_id>/<any('accept', 'reject'):name>")
     def act(trouble_id: int, name: str) -> Json:
-        who, (answer, all_like_it) = asking(), _asked(name)
+        who, verdict = asking(), _asked(name)
         with database.writing() as session:
             found = troubles.get(session, who, trouble_id)
-            count = troubles.decide(session, who, found, ACTS[name], answer, all_like_it=all_like_it)
-            return {"decided": count, "decision": ACTS[name]}
+            count = troubles.decide(session, who, found, verdict)
+            return {"decided": count, "decision": verdict.decision}
 
     return api
 
 
-def _asked(name: str) -> tuple[str, bool]:
+def _asked(name: str) -> Verdict:
     given = flask.request.get_json(silent=True) or {}
     said = given if isinstance(given, dict) else {"answer": None}
-    answer, all_like_it = said.get("answer", ""), said.get("all", False)
-    if not isinstance(answer, str) or not isinstance(all_like_it, bool):
-        raise Invalid("The body is a JSON object with “answer” (a text for the sender) and “all” (true or false).")
+    answer, all_like_it, sure = said.get("answer", ""), said.get("all", False), said.get("sure", False)
+    if not isinstance(answer, str) or not isinstance(all_like_it, bool) or not isinstance(sure, bool):
+        raise Invalid(
+            "The body is a JSON object with “answer” (a text for the sender), “all” and “sure” (true or false)."
+        )
     if name == "reject" and not answer.strip():
         raise Invalid("Say why in “answer”, so that the sender knows what to do.")
-    return answer.strip(), all_like_it
+    return Verdict(ACTS[name], answer.strip(), all_like_it, sure)
 
 
 def _known(one: Trouble, about: Concerned) -> Json:

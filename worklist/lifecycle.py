@@ -78,6 +78,32 @@ STEPS: Mapping[Action, Step] = {
     Action.CANCEL: _step({S.DRAFT, S.AWAITING_IMAGES, S.READY, S.CLAIMED, S.ON_HOLD}, S.CANCELLED, {Part.COORDINATOR}),
 }
 
+IS: Mapping[CaseState, str] = {
+    S.DRAFT: "is still being written",
+    S.AWAITING_IMAGES: "waits for its images",
+    S.READY: "waits for a reader",
+    S.CLAIMED: "is being read",
+    S.ON_HOLD: "is on hold",
+    S.SIGNED: "is signed already",
+    S.DELIVERED: "is signed and delivered already",
+    S.CANCELLED: "was cancelled",
+}
+DONE: Mapping[Action, str] = {
+    Action.SUBMIT: "handed in",
+    Action.OPEN: "put on a worklist",
+    Action.REROUTE: "put on another worklist",
+    Action.CLAIM: "claimed",
+    Action.RELEASE: "given back",
+    Action.HOLD: "put on hold",
+    Action.RESUME: "resumed",
+    Action.ASSIGN: "assigned to a subspecialty",
+    Action.SIGN: "signed",
+    Action.DELIVER: "called delivered",
+    Action.WITHDRAW: "withdrawn",
+    Action.CANCEL: "cancelled",
+}
+"""What a case is, and what cannot be done to it then, in a sentence for whoever tried."""
+
 TRANSITIONS: Mapping[CaseState, frozenset[CaseState]] = {
     state: frozenset(step.after for step in STEPS.values() if state in step.before) for state in CaseState
 }
@@ -195,7 +221,7 @@ def _require_part(case: Case, who: Viewer | None, action: Action) -> None:
 
 
 def _wrong_state(case: Case, action: Action) -> WrongState:
-    return WrongState(f"This case is {case.state}; it cannot be changed by “{action}” now.")
+    return WrongState(f"This case {IS[case.state]}, so it cannot be {DONE[action]} now.")
 
 
 def _move(session: Session, case: Case, action: Action, who: Viewer | None, detail: str = "", **values: Any) -> None:

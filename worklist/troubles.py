@@ -88,18 +88,31 @@ def get(session: Session, who: Viewer, trouble_id: int) -> Trouble:
     return found
 
 
-def decide(session: Session, who: Viewer, one: Trouble, decision: Decision, answer: str, *, all_like_it: bool) -> int:
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a coordinator says. `sure`: they have seen that what they accept names another patient than the study."""
+
+    decision: Decision
+    answer: str = ""
+    all_like_it: bool = False
+    sure: bool = False
+
+
+def decide(session: Session, who: Viewer, one: Trouble, verdict: Verdict) -> int:
     """Decide about one object, or about all of its group; answer with how many.
 
     Raises WrongState if somebody was faster, NotAllowed where a signed report rests on what an accepted object would
-    replace.
+    replace, or where nobody is sure that another patient's images belong here.
     """
+    decision, answer = verdict.decision, verdict.answer
+    if decision is Decision.ACCEPTED and one.contradicts and not verdict.sure:
+        raise NotAllowed(f"It names another patient than the study ({one.contradicts}): confirm that you accept that.")
     if decision is Decision.ACCEPTED and signed_on(session, one.origin, one.sop_uid):
         raise NotAllowed(
             "A report was signed on the first version of this image, so it cannot be replaced. Ask the sender to send "
             "the changed image under a new SOP Instance UID (PS3.5 section 9), and reject this one."
         )
-    which = [*_waiting(), *(_like(one) if all_like_it else (Trouble.id == one.id,))]
+    which = [*_waiting(), *(_like(one) if verdict.all_like_it else (Trouble.id == one.id,))]
     if decision is Decision.ACCEPTED:  # of a group, only what no signature rests on
         which.append(not_(_signed_on(Trouble.origin.expression, Trouble.sop_uid.expression)))
     changed = session.scalars(

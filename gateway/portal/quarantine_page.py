@@ -16,7 +16,7 @@ from worklist import troubles
 from worklist.concerned import concerned, concerned_by
 from worklist.lifecycle import NotAllowed, WrongState
 from worklist.models import Site, Trouble
-from worklist.troubles import Decision
+from worklist.troubles import Decision, Verdict
 
 DONE = {
     Decision.ACCEPTED: "Accepted. It goes into the archive now; the page of its case shows it in a moment.",
@@ -79,22 +79,16 @@ def _add_decisions(portal: Blueprint, services: PortalServices) -> None:
         if made is Decision.REJECTED and not answer:
             flask.flash("Say why, so that the sender knows what to do.", "problem")
             return flask.redirect(flask.url_for("portal.kept_aside", trouble_id=trouble_id), 303)
-        all_like_it = flask.request.form.get("all") == "yes"
+        all_like_it, sure = (flask.request.form.get(name) == "yes" for name in ("all", "sure"))
         try:
             with services.database.writing() as session:
                 one = troubles.get(session, asking(), trouble_id)
-                _check_sure(one, made)
-                count = troubles.decide(session, asking(), one, made, answer, all_like_it=all_like_it)
+                count = troubles.decide(session, asking(), one, Verdict(made, answer, all_like_it, sure))
         except (WrongState, NotAllowed) as error:
             flask.flash(str(error), "problem")
         else:
             flask.flash(DONE[made] if count == 1 else f"{count} objects: {DONE[made]}", "done")
         return flask.redirect(flask.url_for("portal.quarantine"), 303)
-
-
-def _check_sure(one: Trouble, made: Decision) -> None:
-    if made is Decision.ACCEPTED and one.contradicts and flask.request.form.get("sure") != "yes":
-        raise NotAllowed("It names another patient than the study: confirm that you accept that.")
 
 
 def _compare(services: PortalServices, one: Trouble) -> tuple[Comparison | None, str]:

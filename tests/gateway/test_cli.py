@@ -156,6 +156,25 @@ def test_commands_about_an_installation_that_is_not_there(command, tmp_path: Pat
     assert "Start one with: overread up" in said
 
 
+def test_the_doctor_looks_at_a_machine_where_up_never_ran_with_its_settings_and_remembers_none(
+    command, tmp_path: Path, database, database_url: str
+) -> None:
+    file, folder = tmp_path / "own.toml", tmp_path / "data"
+    file.write_text(f'[database]\nurl = "{database_url}"\n[archive]\nurl = "http://127.0.0.1:1"\n')
+    Folders(folder).make()
+    read_secrets(Folders(folder))
+    done = command("doctor", "--data", str(folder), "--config", str(file))
+    assert "database: " in done.stdout
+    assert "tables as this version needs them" in done.stdout
+    assert "WRONG archive" in done.stdout
+    assert not Folders(folder).run.exists()
+    file.write_text("[http]\nport = 8081\n")
+    assert (
+        "archive.url and database.url must stand"
+        in command("doctor", "--data", str(folder), "--config", str(file)).stderr
+    )
+
+
 @pytest.fixture
 def data(tmp_path: Path, database, database_url: str) -> Path:
     """The data folder of an installation that was started once, with one site and one reader."""

@@ -151,7 +151,7 @@ def test_an_accepted_version_replaces_the_first_and_is_seen_at_once(web, people,
 def test_an_accepted_image_of_another_name_becomes_part_of_the_study(web, people, send, uids, carry) -> None:
     other = uids | {"SOPInstanceUID": generate_uid()}
     (trouble,) = send(web.world.make(**uids), web.world.make(**other, PatientName="Maiden^Pat"))
-    decide(web, people.coordinator(), trouble, "accept")
+    decide(web, people.coordinator(), trouble, "accept", sure=True)
     carry()
     assert len(web.world.instances()) == 2
     assert web.world.studies()[0].patient_name == "Sample^Pat", "the study keeps its patient"
@@ -185,7 +185,7 @@ def test_one_decision_is_for_all_that_were_kept_aside_for_the_same_reason(web, p
     boss = people.coordinator()
     (group,) = web.ask(boss, "GET", "/api/v1/quarantine").json["kept_aside"]
     assert (group["count"], len(waiting)) == (3, 3)
-    assert decide(web, boss, group["first_id"], "accept", all=True).json["decided"] == 3
+    assert decide(web, boss, group["first_id"], "accept", all=True, sure=True).json["decided"] == 3
     carry()
     assert len(web.world.instances()) == 4
 
@@ -282,7 +282,7 @@ def test_a_group_is_of_equal_objects_and_its_page_lists_each(web, people, send, 
     assert f'href="/quarantine/{waiting[1]}"' in page
     assert "image 3" in page
     assert f'href="/quarantine/{waiting[2]}"' not in page
-    assert decide(web, boss, waiting[0], "accept", all=True).json["decided"] == 2
+    assert decide(web, boss, waiting[0], "accept", all=True, sure=True).json["decided"] == 2
 
 
 def test_another_patients_name_is_accepted_only_when_that_is_confirmed(web, people, send, uids) -> None:
@@ -292,6 +292,9 @@ def test_another_patients_name_is_accepted_only_when_that_is_confirmed(web, peop
     page = re.sub(r"\s+", " ", web.ask(boss, "GET", f"/quarantine/{trouble}").text)
     assert "Olga Other) into the study of" in page
     web.ask(boss, "POST", f"/quarantine/{trouble}/accepted", data={})
+    refused = decide(web, boss, trouble, "accept")
+    assert (refused.status_code, "another patient" in refused.json["detail"]) == (403, True)
+    assert decide(web, boss, trouble, "accept", sure="yes").status_code == 400
     assert [one.decision for one in web.world.troubles()] == [""]
     web.ask(boss, "POST", f"/quarantine/{trouble}/accepted", data={"sure": "yes"})
     assert [one.decision for one in web.world.troubles()] == ["accepted"]
@@ -312,7 +315,7 @@ def test_readers_are_told_of_accepted_images_of_another_name(web, people, site, 
     assert about["cases"] == [{"id": number, "state": "READY"}]
     assert about["study"]["patient_name"] == "Sample^Pat"
     assert f'href="/cases/{number}"' in web.ask(boss, "GET", f"/quarantine/{trouble}").text
-    decide(web, boss, trouble, "accept")
+    decide(web, boss, trouble, "accept", sure=True)
     carry()
     assert "1 image carries another name than the study: accepted by the coordinator on" in (
         web.ask(boss, "GET", f"/cases/{number}").text

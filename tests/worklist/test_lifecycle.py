@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -214,3 +215,13 @@ def test_a_coordinator_may_release_what_a_reader_holds_but_not_sign_or_hold_it(p
         for act in (MOVES[Action.SIGN], MOVES[Action.HOLD]):
             with pytest.raises(NotAllowed):
                 act(session, case, coordinator)
+
+
+def test_every_refusal_of_a_move_is_a_plain_sentence() -> None:
+    """It once was: This case is CLAIMED; it cannot be changed by “claim” now."""
+    assert (set(lifecycle.IS), set(lifecycle.DONE)) == (set(CaseState), set(Action))
+    said = str(lifecycle._wrong_state(Case(state=CaseState.CLAIMED), Action.CLAIM))
+    assert said == "This case is being read, so it cannot be claimed now."
+    for state in CaseState:
+        for action in Action:
+            assert not re.search(r"[A-Z_]{2,}", str(lifecycle._wrong_state(Case(state=state), action)))
