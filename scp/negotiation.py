@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
-from typing import cast
+from functools import lru_cache
+from typing import Final, cast
 
 import structlog
 from pydicom.uid import UID
@@ -33,6 +34,7 @@ _RESULTS = {1: "not allowed", 2: "declined", 3: "service not offered", 4: "none 
 
 
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
+_REMEMBERED: Final = 1024  # contexts, some kB each; a sender proposes 128 at most
 USER_REJECTION = 1  # of a presentation context: we know the service, but this peer may not use it (PS3.8 table 9-18)
 
 
@@ -187,7 +189,7 @@ def contexts_for(requested: list[PresentationContext], rights: frozenset[Right])
         if right_for(abstract) in rights:
             taken = [one for one in context.transfer_syntax if _is_taken(abstract, one)]
             syntaxes.setdefault(abstract, {}).update(dict.fromkeys(taken))
-    return [_context(abstract, list(offered)) for abstract, offered in syntaxes.items()]
+    return [_context(abstract, tuple(offered)) for abstract, offered in syntaxes.items()]
 
 
 def right_for(abstract_syntax: str) -> Right | None:
@@ -220,7 +222,7 @@ def on_common_extended(event: Event) -> dict[UID, SOPClassCommonExtendedNegotiat
     """Tell pynetdicom that storage classes which it does not know (private, retired, new) are storage classes."""
     request = cast(A_ASSOCIATE, event.assoc.requestor.primitive)
     asked = {cast(UID, context.abstract_syntax) for context in request.presentation_context_definition_list}
-    return {uid: _as_storage(uid) for uid in asked if is_storage(uid)}
+    return {uid: _as_storage(uid) for uid in asked if uid_to_service_class(uid) is ServiceClass and is_storage(uid)}
 
 
 def is_storage(sop_class_uid: str) -> bool:
@@ -232,7 +234,9 @@ def is_storage(sop_class_uid: str) -> bool:
     return service is ServiceClass and (private or sop_class_uid.startswith(_STANDARD_STORAGE))
 
 
-def _context(abstract: UID, transfer_syntaxes: list[UID]) -> PresentationContext:
+@lru_cache(_REMEMBERED)
+def _context(abstract: UID, transfer_syntaxes: tuple[UID, ...]) -> PresentationContext:
+    """What we support; it costs more to make than to negotiate, which only reads it, and senders ask for the same."""
     context = PresentationContext()
     context.abstract_syntax = abstract
     context.transfer_syntax = [*transfer_syntaxes]

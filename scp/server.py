@@ -41,6 +41,7 @@ from scp.peers import PeerBook
 from scp.presence import Presence
 from scp.queries import Ask, nobody_knows
 from scp.storing import Door, on_c_echo
+from scp.uid_checks import check_once
 
 log = structlog.get_logger()
 
@@ -168,6 +169,7 @@ def serve(
     Must be called in the main thread. Raises OSError if the port or the inbox cannot be had.
     """
     stop = threading.Event()
+    check_once()
     with _stop_on_signals(stop):
         inbox.sweep()
         receiver = Receiver(settings, book, inbox, ask)

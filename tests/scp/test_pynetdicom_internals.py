@@ -7,11 +7,13 @@ import inspect
 import queue
 
 import pynetdicom
+from pydicom.uid import CTImageStorage
 from pynetdicom import AE, fsm
 from pynetdicom.association import Association
 from pynetdicom.dul import DULServiceProvider
 from pynetdicom.pdu import A_ABORT_RQ
 from pynetdicom.pdu_primitives import A_P_ABORT
+from pynetdicom.presentation import build_context, negotiate_as_acceptor
 from pynetdicom.transport import AssociationServer, AssociationSocket, RequestHandler, ThreadedAssociationServer
 
 
@@ -71,3 +73,13 @@ def test_the_server_lets_us_accept_and_make_the_association():
         assert all(hasattr(owner, name) for name in names), owner
     assert "make_target(self.run_reactor)" in inspect.getsource(Association.__init__)
     assert '"AcceptorThread" in' in inspect.getsource(AssociationServer.active_associations.fget)
+
+
+def test_negotiation_only_reads_what_we_support():
+    offered, supported = build_context(CTImageStorage), build_context(CTImageStorage)
+    offered.context_id = 1
+    before = dict(vars(supported)) | {"_transfer_syntax": list(supported.transfer_syntax)}
+    (agreed,), _ = negotiate_as_acceptor([offered], [supported], {CTImageStorage: (True, True)})
+    assert agreed.result == 0
+    assert agreed is not supported
+    assert vars(supported) == before
