@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, cast
 from urllib.parse import urlsplit
 
 import orjson
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout, connection_from_url, make_headers
+from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError, ProtocolError
 
 from orthanc.errors import (
@@ -22,7 +24,9 @@ from orthanc.errors import (
     GoneFromDisk,
     NotInArchive,
 )
+from orthanc.exchange import Answer, CutShort, NotPlain, exchange, head_of
 
+OK: Final = 200
 CHUNK: Final = 256 * 1024
 CONNECT_SECONDS: Final = 5.0
 NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
@@ -64,6 +68,8 @@ class Wire:
         self._path = urlsplit(url).path.rstrip("/")
         self._timeout = timeout
         self._headers = make_headers(basic_auth=f"{username}:{password}") | {"Accept": "*/*"}
+        self._host = {"Host": urlsplit(url).netloc.rpartition("@")[2]}
+        self._is_plain = True
         self._pool: HTTPConnectionPool = connection_from_url(
             url,
             maxsize=connections,
@@ -78,6 +84,49 @@ class Wire:
 
     def read(self, method: str, path: str, body: Body | None = None) -> bytes:
         """Send one request; return the whole body of its success."""
+        if not self._is_plain:
+            return self._read_at_length(method, path, body)
+        try:
+            answer = self._asked(method, path, body)
+        except NotPlain:  # somebody stands between us and Orthanc; whatever we ask for may be done twice
+            self._is_plain = False
+            return self._read_at_length(method, path, body)
+        except CutShort as error:
+            raise ArchiveUnavailable("The archive stopped in the middle of an answer.") from error
+        except (HTTPError, OSError) as error:
+            raise ArchiveSilent(f"The archive does not answer ({type(error).__name__}).") from error
+        if answer.status == OK:
+            return answer.body
+        raise _as_error(answer.status, answer.body)
+
+    def _asked(self, method: str, path: str, body: Body | None) -> Answer:
+        try:
+            return self._exchange(method, path, body)
+        except ConnectionError:  # as in `_open`
+            return self._exchange(method, path, body)
+
+    def _exchange(self, method: str, path: str, body: Body | None) -> Answer:
+        """Ask over a connection of the pool, by hand."""
+        head = head_of(method, self._path + path, self._headers | self._host | _about(body))
+        connection, keeps = cast(HTTPConnection, self._pool._get_conn(math.ceil(self._timeout))), False
+        try:
+            answer = exchange(self._open_socket(connection), head, () if body is None else body.pieces())
+            keeps = not answer.is_last
+            return answer
+        finally:
+            if not keeps:
+                connection.close()
+            self._pool._put_conn(connection)
+
+    def _open_socket(self, connection: HTTPConnection) -> socket.socket:
+        if connection.is_closed:
+            connection.timeout = min(CONNECT_SECONDS, self._timeout)
+            connection.connect()
+        connection.sock.settimeout(self._timeout)
+        return connection.sock
+
+    def _read_at_length(self, method: str, path: str, body: Body | None) -> bytes:
+        """As `read`, by the library."""
         response = self._open(method, path, body)
         try:
             return response.read()
@@ -124,7 +173,7 @@ class Wire:
                 # Orthanc lets go of a kept connection after half a second: perhaps just when we used it again. Whatever
                 # we ask for may be done twice.
                 response = self._send(method, path, body, more, timeout)
-            if response.status == 200:
+            if response.status == OK:
                 return response
             said = response.read(4096)
             response.drain_conn()
@@ -136,17 +185,21 @@ class Wire:
     def _send(
         self, method: str, path: str, body: Body | None, more: Mapping[str, str], timeout: float
     ) -> BaseHTTPResponse:
-        own = {} if body is None else {"Content-Type": "application/dicom", "Content-Length": str(body.size)}
         return self._pool.urlopen(
             method,
             self._path + path,
             body=None if body is None else body.pieces(),
-            headers=self._headers | own | dict(more),
+            headers=self._headers | _about(body) | dict(more),
             redirect=False,
             preload_content=False,
             timeout=Timeout(connect=min(CONNECT_SECONDS, timeout), read=timeout),
             pool_timeout=math.ceil(timeout),
         )
+
+
+def _about(body: Body | None) -> dict[str, str]:
+    """The headers that tell what is sent."""
+    return {} if body is None else {"Content-Type": "application/dicom", "Content-Length": str(body.size)}
 
 
 def _pieces(response: BaseHTTPResponse) -> Iterator[bytes]:
