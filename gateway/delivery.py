@@ -107,7 +107,7 @@ class Delivering:
             return way.has_instances(parcel.study_uid, parcel.uids)
         except PeerRefused as error:
             raise PeerRefused(
-                f"The peer accepted the report, but not our query for it ({error}). "
+                f"The peer accepted the report, but not our query for it ({str(error).rstrip('.')}). "
                 "If it offers no query, let its status be the proof."
             ) from error
 

@@ -12,7 +12,7 @@ PATIENCE = 5.0  # seconds for each step: somebody is waiting
 ADVICE: dict[Failure, str] = {
     Failure.NOT_FOUND: "Check the host's name, and that this machine's DNS knows it; an address works without DNS.",
     Failure.UNREACHABLE: "There is no way from this machine to that address: check the address, routes and firewalls.",
-    Failure.NOTHING_LISTENS: "The host is there, but nothing listens on that port: check the port, and that its DICOM "
+    Failure.NOTHING_LISTENS: "The host is there, but nothing listens on that port: check the port, and that its "
     "receiver runs.",
     Failure.TIMEOUT: "Often a firewall that drops connections: let this machine through to that host and port.",
     Failure.TLS: "The port does not speak TLS (1.2 or newer), or does not accept our certificate: have it trust ours, "

@@ -30,6 +30,7 @@ from sr_reports.sections import Section, SectionName
 from worklist import cases
 from worklist.access import Viewer
 from worklist.cases import EDITABLE_BY_REQUESTER
+from worklist.lifecycle import Action
 from worklist.models import AuditLine, Case
 from worklist.readers import is_unread, subspecialties_read
 from worklist.refusals import refused_of
@@ -123,6 +124,7 @@ def _told(services: PortalServices, session: Session, case: Case, who: Viewer) -
         "uploading": case.state in UPLOADING and case.patient_id == who.person_id,
         "editable": case.state in EDITABLE_BY_REQUESTER,
         "history": _history(session, case) if who.oversees else (),
+        "cancelled": _cancelled(session, case) if case.state is CaseState.CANCELLED else None,
         "subspecialties": [(each.value, label(each), each.value in read) for each in Subspecialty],
     }
 
@@ -173,6 +175,12 @@ def _sections(services: PortalServices, session: Session, case: Case, who: Viewe
         return sections
     named = {section.name: section for section in sections}
     return tuple(named[name] for name in FOR_THE_PATIENT if name in named)
+
+
+def _cancelled(session: Session, case: Case) -> AuditLine | None:
+    """When a coordinator cancelled it, and why; None if its patient withdrew it."""
+    lines = select(AuditLine).where(AuditLine.case_id == case.id, AuditLine.action == Action.CANCEL)
+    return session.scalars(lines.order_by(AuditLine.id.desc()).limit(1)).first()
 
 
 def _history(session: Session, case: Case) -> list[AuditLine]:

@@ -29,6 +29,7 @@ class DeliveryView:
     proof: str
     proven_at: datetime | None
     case_id: int
+    site_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ def delivery_view(delivery: Delivery, case_id: int) -> DeliveryView:
         proof=delivery.proof,
         proven_at=delivery.proven_at,
         case_id=case_id,
+        site_id=delivery.peer.site_id if delivery.peer else None,
     )
 
 

@@ -39,21 +39,22 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
             if not may_share(case, who):
                 raise NotFound(f"There is no case {case_id}.")
             found = [(one, *_named(one)) for one in looked.who_looked(session, case)]
-            lines = [(one, _of_line(one)) for one in looked.lines(session, case, MOST_LINES)] if who.oversees else []
+            links = {one.link.id: one.link.made_for for one, *_ in found if one.link}
+            lines = looked.lines(session, case, MOST_LINES) if who.oversees else ()
+            named = [(one, _of_line(one, links)) for one in lines]
             line = case_line(session, case, who)
-            return flask.render_template("case_seen.html", case=case, line=line, found=found, lines=lines)
+            return flask.render_template("case_seen.html", case=case, line=line, found=found, lines=named)
 
 
 def _named(one: Looked) -> tuple[str, str]:
     """Who it is, and as what they looked."""
-    by_link = f"by the link for {one.link.made_for}" if one.link else ""
     if one.person is None:
-        return (one.link.made_for if one.link else "Somebody"), by_link or "unknown"
-    return _name(one.person), by_link or _role(one.person)
+        return (one.link.made_for, "by a link") if one.link else ("Somebody", "unknown")
+    return _name(one.person), f"by the link for {one.link.made_for}" if one.link else _role(one.person)
 
 
-def _of_line(line: AccessLine) -> str:
-    by_link = f"link {line.link_id}" if line.link_id else ""
+def _of_line(line: AccessLine, links: Mapping[int, str]) -> str:
+    by_link = f"the link for {links.get(line.link_id, line.link_id)}" if line.link_id else ""
     parts = (_name(line.person) if line.person else "", by_link, line.ae_title)
     return ", ".join(part for part in parts if part) or "nobody known"
 

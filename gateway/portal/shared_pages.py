@@ -22,7 +22,10 @@ from worklist.access import Link
 from worklist.models import AuditLine, Case, Report, ShareLink
 from worklist.sharing import MOST_MISTAKES
 
-WRONG = "This does not open anything. Check what you entered and the link. After {most} mistakes a link is closed."
+WRONG = (
+    "This does not open anything. Check what you entered and the link. After {most} mistakes a link is closed, and it "
+    "may have ended: ask whoever sent it to you for a new one."
+)
 BEHIND = frozenset({"portal.shared_case", "portal.shared_look", "portal.shared_report"})  # who has opened a link
 SLOWLY = "Too many attempts. Wait a minute, then try again."
 

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, SQLColumnExpression, select
 from sqlalchemy.orm import Session, defer, selectinload
 
 from gateway.portal.case_lines import CaseLine, lines_of
+from gateway.portal.oversight import KINDS
 from gateway.portal.reports import ReportView, report_views
 from gateway.portal.rights import asking
 from gateway.portal.services import PortalServices
@@ -84,7 +85,8 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
     def render(template: str) -> str:
         with services.database.reading() as session:
             view = read_site(session, asking(), services.settings.studies.longest_wait)
-            return flask.render_template(template, view=view, dicom=services.settings.dicom, asking=asking())
+            dicom = services.settings.dicom
+            return flask.render_template(template, view=view, dicom=dicom, kinds=KINDS, asking=asking())
 
     @portal.get("/site")
     def site() -> ResponseReturnValue:

@@ -229,4 +229,16 @@ def test_a_request_is_handed_in_and_taken_back(web: Any, make: Callable[..., byt
     web.ask(patient, "POST", f"/cases/{case}/submit")
     assert "We are checking your images" in web.ask(patient, "GET", f"/cases/{case}").text
     web.ask(patient, "POST", f"/cases/{case}/withdraw")
-    assert "withdrawn or cancelled" in web.ask(patient, "GET", f"/cases/{case}").text
+    assert "You have withdrawn this request" in web.ask(patient, "GET", f"/cases/{case}").text
+
+
+def test_who_asked_reads_why_a_case_was_cancelled(web: Any, make: Callable[..., bytes]) -> None:
+    """The reason stood in a history that coordinators alone see."""
+    patient, boss = web.people.patient(), web.people.coordinator()
+    case = start(web, patient)
+    send(web, patient, case, "IM1", make())
+    web.world.carry()
+    web.ask(patient, "POST", f"/cases/{case}/submit")
+    web.ask(boss, "POST", f"/cases/{case}/cancel", data={"reason": "You sent it twice."})
+    for who in (patient, boss):
+        assert "You sent it twice." in web.ask(who, "GET", f"/cases/{case}").text.partition("History")[0]

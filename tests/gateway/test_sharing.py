@@ -197,10 +197,11 @@ def test_who_looked_is_told_to_patient_and_coordinator(shared, people) -> None:
     shared.web.app.test_client().get(f"/dicom-web/studies/{shared.uids[0]}/metadata")
     shared.web.app.extensions["overread-access-log"].write()
     page = shared.web.ask(shared.owner, "GET", f"/cases/{shared.case_id}/seen").get_data(as_text=True)
-    assert "by the link for Dr Miller" in page
+    assert '<strong>Dr Miller</strong> <span class="faint">by a link</span>' in page
     assert "Every kind of request" not in page
     page = shared.web.ask(people.coordinator(), "GET", f"/cases/{shared.case_id}/seen").get_data(as_text=True)
     assert "not given (404)" in page
+    assert "the link for Dr Miller" in page
     with shared.web.database.reading() as session:
         told = {(line.person_id, line.link_id, line.study_uid, line.status) for line in session.query(AccessLine)}
         link_id = session.query(ShareLink).one().id

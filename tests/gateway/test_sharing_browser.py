@@ -62,7 +62,7 @@ def test_a_link_opens_on_a_phone_with_its_pin_and_ends_at_once(case: int, window
     expect(guest.locator("#look-count")).to_contain_text("1")
     secret = address.partition("#")[2][2:]
     assert not [url for url in asked if secret in url]
-    owner.get_by_role("button", name="End the link for Dr Miller").click()
+    owner.get_by_role("button", name="End this link for Dr Miller").click()
     expect(owner.get_by_role("status").first).to_contain_text("opens nothing any more")
     guest.goto("/shared/case")
     expect(guest.locator("#no-link")).to_be_visible()

@@ -10,8 +10,8 @@ from playwright.sync_api import Browser, Page, Playwright, Route
 from pydicom.uid import generate_uid
 
 from config.settings import PROGRAM
-from worklist.models import Commitment, CommitmentItem, Trouble, now
-from worklist.states import CommitmentState
+from worklist.models import Case, Commitment, CommitmentItem, Study, Trouble, now
+from worklist.states import CaseState, CommitmentState, Role
 
 pytestmark = [pytest.mark.peers, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
 
@@ -108,3 +108,30 @@ def test_on_a_desk_the_reasons_of_a_commitment_have_the_widest_column(phone, web
             "() => [...document.querySelectorAll('.commitments th')].map(one => one.getBoundingClientRect().width)"
         )
         assert max(widths) == widths[-1]
+
+
+NAMES = """() => [...document.querySelectorAll(':is(a, button, summary)[aria-label]')]
+    .map(one => [one.innerText.trim(), one.ariaLabel])
+    .filter(([seen, said]) => seen && !said.toLowerCase().includes(seen.toLowerCase()))"""
+
+
+def test_what_is_seen_on_a_button_is_in_its_name(phone, web, people, contradicting) -> None:
+    """WCAG 2.2, 2.5.3: who says "click Look and decide" to their computer was not heard."""
+    who = people.person(Role.COORDINATOR, Role.SITE, site_id=1)
+    web.ask(who, "POST", "/sites", data={"code": "A", "name": "St Mary's"})
+    web.ask(who, "POST", "/sites/2/sender", data={"sender": "CT_1", "right": "store"})
+    web.ask(who, "POST", "/sites/2/receiver", data={"receiver": "PACS@10.1.1.1:104", "proof": "query"})
+    web.ask(who, "POST", "/tokens", data={"name": "nightly", "scope": "images", "days": "30"})
+    with web.database.writing() as session:
+        session.add(Case(site_id=1, state=CaseState.READY, subspecialty="breast", studies=[session.query(Study).one()]))
+    for path in ("/quarantine", "/oversight", "/arrivals", "/sites", "/sites/2", "/tokens", "/worklist", "/cases/1"):
+        page = phone(who, path)
+        assert page.locator("h1").count() == 1, path
+        assert page.evaluate(NAMES) == [], path
+
+
+def test_on_a_desk_what_was_not_taken_has_room(phone, people, contradicting) -> None:
+    """A button that stood in each row left it four words to a line."""
+    page = phone(people.coordinator(), "/arrivals")
+    page.set_viewport_size({"width": 1280, "height": 900})
+    assert page.locator(".arrivals .not-taken").first.bounding_box()["width"] > 330
