@@ -20,7 +20,7 @@ from scp.shelf import is_key
 from worklist.history import KEPT_ASIDE, REFUSED_AT_THE_DOOR, of_study, shared_reason, tell
 from worklist.models import Trouble, now
 from worklist.states import TroubleKind
-from worklist.troubles import Decision
+from worklist.troubles import Decision, rejected_before
 
 log = structlog.get_logger()
 
@@ -38,8 +38,10 @@ def note_quarantine(session: Session, rejected: Iterable[Rejected]) -> None:
     for aside in rejected:
         arrival = aside.entry.arrival
         log.warning("quarantined", sender=arrival.sender, sop_uid=arrival.sop_uid, reason=aside.reason)
-        if _note(session, _aside(aside)):
-            told[arrival.origin, arrival.study_uid, aside.reason] += 1
+        trouble = _aside(aside)
+        trouble.reason += _again(session, trouble)
+        if _note(session, trouble):
+            told[arrival.origin, arrival.study_uid, trouble.reason] += 1
     _tell(session, KEPT_ASIDE, told)
 
 
@@ -125,6 +127,12 @@ def _aside(aside: Rejected) -> Trouble:
         file=aside.entry.key,
         received_at=arrival.received_at,
     )
+
+
+def _again(session: Session, trouble: Trouble) -> str:
+    """Whoever sends once more what was rejected is told so at once, and so is who decides."""
+    answer = rejected_before(session, trouble)
+    return "" if answer is None else f" One with its SOP Instance UID was rejected before: {answer}"
 
 
 def _patient(header: InstanceHeader) -> str:

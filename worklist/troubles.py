@@ -137,6 +137,13 @@ def signed_on(session: Session, origin: str, sop_uid: str) -> bool:
     return bool(session.scalar(select(_signed_on(literal(origin), literal(sop_uid)))))
 
 
+def rejected_before(session: Session, one: Trouble) -> str | None:
+    """What the sender was last told of an object of the same UIDs that was rejected; None if none was."""
+    same = (Trouble.origin == one.origin, Trouble.study_uid == one.study_uid, Trouble.sop_uid == one.sop_uid)
+    chosen = select(Trouble.answer).where(*same, Trouble.decision == Decision.REJECTED)
+    return session.scalars(chosen.order_by(Trouble.resolved_at.desc(), Trouble.id.desc()).limit(1)).first()
+
+
 def being_replaced(session: Session, study_ids: Sequence[int]) -> bool:
     """Whether an accepted object is still on its way into one of these studies: nobody has seen it there."""
     on_its_way = or_(Trouble.carried_at.is_(None), Trouble.carried_at > now() - SETTLING)

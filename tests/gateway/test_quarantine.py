@@ -179,6 +179,22 @@ def test_a_rejected_object_stays_where_it_is_and_its_sender_is_told(web, people,
         assert session.query(AuditLine).filter(AuditLine.action == "quarantine: rejected").count() == 1
 
 
+def test_who_sends_again_what_was_rejected_is_told_so(web, people, site, send, uids, carry) -> None:
+    """Sent a second time it only stood there as kept aside once more, for sender and coordinator alike."""
+    other = web.world.make(**uids | {"SOPInstanceUID": generate_uid()}, PatientName="Other^Olga")
+    (trouble,) = send(web.world.make(**uids), other)
+    boss = people.coordinator()
+    assert decide(web, boss, trouble, "reject", answer="Send it as a study of its own.").status_code == 200
+    (again,) = send(other)
+    assert again != trouble
+    said = "was rejected before: Send it as a study of its own."
+    (group,) = web.ask(boss, "GET", "/api/v1/quarantine").json["kept_aside"]
+    assert said in group["reason"]
+    assert said in web.ask(boss, "GET", f"/quarantine/{again}").text
+    for page in ("/arrivals", "/site"):
+        assert said in web.ask(people.hospital(site), "GET", page).text, page
+
+
 def test_one_decision_is_for_all_that_were_kept_aside_for_the_same_reason(web, people, send, uids, carry) -> None:
     images = [uids | {"SOPInstanceUID": generate_uid()} for _ in range(3)]
     waiting = send(web.world.make(**uids), *(web.world.make(**each, PatientName="Maiden^Pat") for each in images))
