@@ -27,6 +27,7 @@ from worklist.commitments import expected_instances
 from worklist.completeness import Kind, Remark, Slice, Vector, remarks_of
 from worklist.models import Instance, Series, Study
 from worklist.settling import has_fewer
+from worklist.sisters import ends_missing
 
 log = structlog.get_logger()
 
@@ -73,7 +74,8 @@ class Completeness:
 
     def _look(self, study: Study, rows: Sequence[Instance], claimed: set[str]) -> list[Remark]:
         images = [each for row in rows if (each := self._image(row)) is not None]
-        found = [remark for uid, slices in _by_series(images).items() for remark in remarks_of(uid, slices)]
+        series = _by_series(images)
+        found = [remark for uid, slices in series.items() for remark in remarks_of(uid, slices)] + ends_missing(series)
         if study.expected is not None and study.expected > len(rows):
             found.append(Remark(Kind.SENDER_HAS_MORE, study.expected - len(rows)))
         named = {uid for one in images for uid in _key_images(one.said, study.study_uid)}
@@ -122,14 +124,36 @@ def _other_person(images: Sequence[Attributes]) -> Iterator[Remark]:
 
 def _slice(said: Attributes) -> Slice:
     directions = _numbers(said, "00200037", 6)
+    distance, thickness = (next(iter(_numbers(said, tag, 1)), None) for tag in ("00180088", "00180050"))
     return Slice(
         number=_number(said, "00200013"),
         position=_vector(_numbers(said, "00200032", 3)),
         normal=_cross(directions) if directions else None,
         acquisition=tuple(orjson.dumps(_values(said, tag)).decode() for tag in ACQUISITION),
-        planned=_number(said, "00201002"),
-        spacing=next(iter(_numbers(said, "00180088", 1) or _numbers(said, "00180050", 1)), None),
+        planned=_number(said, "00201002") or _slices_of_pet(said),
+        spacing=thickness if distance is None else distance,
+        modality=_text(said, "00080060"),
+        frame=_text(said, "00200052"),
+        taken=_taken(said),
+        thickness=thickness if distance is None else None,
     )
+
+
+def _slices_of_pet(said: Attributes) -> int | None:
+    """How many images a static or whole-body PET series has (PS3.3 C.8.9.1: Number of Slices, Series Type)."""
+    static = _values(said, "00541000")[:1] in (["STATIC"], ["WHOLE BODY"])
+    return _number(said, "00540081") if static else None
+
+
+def _taken(said: Attributes) -> tuple[str, ...]:
+    """Number and moment of the acquisition; nothing where either is not known."""
+    values = [_values(said, tag) for tag in ("00200012", "00080032")]
+    return tuple(orjson.dumps(each).decode() for each in values) if all(values) else ()
+
+
+def _text(said: Attributes, tag: str) -> str:
+    first = next(iter(_values(said, tag)), "")
+    return first if isinstance(first, str) else ""
 
 
 def _values(said: Attributes, tag: str) -> list[Any]:

@@ -39,6 +39,8 @@ class Kind(StrEnum):
 
     GAP = "gap"  # slices of a stack are missing
     SCATTERED = "scattered"  # slices are missing in many places of a stack
+    ENDS = "ends"  # another series of the same acquisition goes a few slices further
+    SKIPPED = "skipped"  # the image numbers of a CT leave out every second or third one all through
     THINNED = "thinned"  # the image numbers and the spacing say that every second or third slice is here, and no other
     NUMBERS = "numbers"  # image numbers are missing
     DUPLICATES = "duplicates"  # the same image under two UIDs
@@ -81,7 +83,8 @@ class Slice:
     """One image. `position` in mm and `normal` as in PS3.3 C.7.6.2.1.1, None if it says none.
 
     `acquisition` is everything by which images of one place differ; `planned` its Images in Acquisition (0020,1002);
-    `spacing` its Spacing Between Slices (0018,0088), else its Slice Thickness (0018,0050), in mm.
+    `spacing` its Spacing Between Slices (0018,0088), else its Slice Thickness (0018,0050), in mm; `frame` its Frame of
+    Reference UID, `taken` what says in which acquisition, () if nothing does; `thickness` its own where it says no distance.
     """
 
     number: int | None
@@ -90,6 +93,10 @@ class Slice:
     acquisition: tuple[str, ...] = ()
     planned: int | None = None
     spacing: float | None = None
+    modality: str = ""
+    frame: str = ""
+    taken: tuple[str, ...] = ()
+    thickness: float | None = None
 
 
 def remarks_of(series_uid: str, slices: Sequence[Slice]) -> list[Remark]:
@@ -110,19 +117,20 @@ def _stacks(slices: Iterable[Slice]) -> list[list[Slice]]:
     apart: dict[tuple[object, ...], list[Slice]] = defaultdict(list)
     together: dict[tuple[object, ...], list[Slice]] = defaultdict(list)
     for one in slices:
-        apart[_direction(one), one.acquisition].append(one)
-        together[_direction(one),].append(one)
+        apart[direction(one), one.acquisition].append(one)
+        together[direction(one),].append(one)
     chosen = apart if median(map(len, apart.values())) >= SMALLEST_STACK else together
     return list(chosen.values())
 
 
-def _direction(one: Slice) -> tuple[float, ...]:
+def direction(one: Slice) -> tuple[float, ...]:
+    """The normal of an image, rounded so that equal ones are equal."""
     return tuple(round(part, 2) + 0.0 for part in one.normal or ())
 
 
 def _gaps(series_uid: str, stack: Sequence[Slice], here: AbstractSet[int]) -> Iterator[Remark]:
     normal = stack[0].normal or (0.0, 0.0, 1.0)
-    places = {round(_along(one, normal), 2): one for one in stack}
+    places = {round(along(one, normal), 2): one for one in stack}
     ordered = [places[at] for at in sorted(places)]
     if len(ordered) < SMALLEST_STACK:
         return
@@ -130,7 +138,9 @@ def _gaps(series_uid: str, stack: Sequence[Slice], here: AbstractSet[int]) -> It
     usual = median(distances)
     regular = sum(alike(each, usual) for each in distances) >= REGULAR * len(distances)
     numbered = numbering([one.number for one in ordered], distances, _own_spacing(ordered))
-    if numbered and (numbered.thinned or not regular):
+    if numbered and numbered.step > 1 and _may_overlap(ordered, numbered):
+        yield from _left_out(series_uid, numbered, here)
+    elif numbered and (numbered.thinned or not regular):
         yield from _holes_in_numbers(series_uid, numbered, here)
     elif regular:
         yield from _wide_distances(series_uid, ordered, distances, usual)
@@ -140,6 +150,22 @@ def _own_spacing(stack: Sequence[Slice]) -> float | None:
     """What all slices of a stack say of their distance, None if they do not agree."""
     said = {one.spacing for one in stack}
     return said.pop() if len(said) == 1 else None
+
+
+def _may_overlap(ordered: Sequence[Slice], numbered: Numbering) -> bool:
+    """Whether slices of a CT are as thick as if others had lain between them: it is reconstructed with overlap."""
+    kinds = {(one.modality, one.thickness) for one in ordered}
+    modality, thickness = kinds.pop()
+    between = numbered.spacing / numbered.step
+    overlapping = thickness is not None and thickness > between and not alike(thickness, between)
+    return not kinds and modality == "CT" and overlapping and len(ordered) >= FEWEST_NUMBERS
+
+
+def _left_out(series_uid: str, numbered: Numbering, here: AbstractSet[int]) -> Iterator[Remark]:
+    low, high = min(numbered.numbers), max(numbered.numbers)
+    missing = len(set(range(low, high)) - here)
+    if 0 < missing <= LARGEST_PLAN * len(numbered.numbers):
+        yield Remark(Kind.SKIPPED, missing, series_uid, of=missing + len(numbered.numbers))
 
 
 def _holes_in_numbers(series_uid: str, numbered: Numbering, here: AbstractSet[int]) -> Iterator[Remark]:
@@ -168,7 +194,8 @@ def _wide_distances(
             yield Remark(Kind.GAP, missing, series_uid, first, last, round(usual, 2))
 
 
-def _along(one: Slice, normal: Vector) -> float:
+def along(one: Slice, normal: Vector) -> float:
+    """Where an image lies along a normal, in mm."""
     return sum(a * b for a, b in zip(one.position or (), normal, strict=True))
 
 

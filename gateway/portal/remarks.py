@@ -91,6 +91,21 @@ def _thinned(remark: Remark) -> str:
     )
 
 
+def _left_out(remark: Remark) -> str:
+    return (
+        f"perhaps {remark.count} of {remark.of} images are missing: the image numbers leave out as many, regularly, "
+        "and the slices are thick enough for others between them."
+    )
+
+
+def _ends(remark: Remark) -> str:
+    are = "is" if remark.count == 1 else "are"
+    return (
+        f"perhaps {counted(remark.count, 'image')} {are} missing at the {remark.reason}: another series of the same "
+        f"acquisition has {remark.of}."
+    )
+
+
 def _numbers(remark: Remark) -> str:
     if remark.first == remark.last:
         return f"image {remark.first} did not arrive."
@@ -134,6 +149,8 @@ def _other_person(remark: Remark) -> str:
 WORDS: Mapping[Kind, Callable[[Remark], str]] = {
     Kind.GAP: _gap,
     Kind.SCATTERED: _scattered,
+    Kind.SKIPPED: _left_out,
+    Kind.ENDS: _ends,
     Kind.THINNED: _thinned,
     Kind.NUMBERS: _numbers,
     Kind.DUPLICATES: lambda one: f"{counted(one.count, 'image')} came twice, under different identifiers.",

@@ -60,6 +60,27 @@ def test_a_series_with_more_holes_than_a_page_can_list_is_one_finding(world, stu
 
 
 @ONE_ENGINE
+def test_every_second_slice_of_an_overlapping_ct_is_missed(world, study) -> None:
+    study(range(1, 26, 2), SliceThickness=4.0)
+    assert remarks(world) == [(Kind.SKIPPED, 12)]
+
+
+@ONE_ENGINE
+def test_a_loss_at_the_end_shows_beside_the_other_reconstruction(world, study) -> None:
+    same = {"AcquisitionNumber": 1, "AcquisitionTime": "101500", "FrameOfReferenceUID": generate_uid()}
+    study(range(1, 21), **same)
+    study(range(1, 20), **same, SeriesInstanceUID=generate_uid(), SeriesNumber=2)
+    assert remarks(world) == [(Kind.ENDS, 1)]
+
+
+@ONE_ENGINE
+@pytest.mark.parametrize(("kind", "found"), [("STATIC", [(Kind.PLANNED, 2)]), ("DYNAMIC", [])])
+def test_a_static_pet_series_says_how_many_slices_it_has(world, study, kind, found) -> None:
+    study(range(1, 11), Modality="PT", SeriesType=[kind, "IMAGE"], NumberOfSlices=12)
+    assert remarks(world) == found
+
+
+@ONE_ENGINE
 def test_a_study_is_not_looked_at_twice(world, study) -> None:
     study([1, 2])
     looking = Completeness(world.database, world.cache)
@@ -134,6 +155,23 @@ SEEN = {"kind": "gap", "count": 2, "series_uid": "1.2.3.1", "first": 6, "last": 
             SEEN | {"kind": "thinned", "count": 49, "of": 99},
             "Series 1 (axial): perhaps 49 of 99 images are missing: the image numbers leave out as many, "
             "and slices of 2 mm lie further apart than that.",
+        ),
+        (
+            SEEN | {"kind": "skipped", "count": 49, "of": 99},
+            "Series 1 (axial): perhaps 49 of 99 images are missing: the image numbers leave out as many, regularly, "
+            "and the slices are thick enough for others between them.",
+        ),
+        (
+            SEEN | {"kind": "ends", "count": 1, "of": 100, "reason": "end"},
+            "Series 1 (axial): perhaps 1 image is missing at the end: another series of the same acquisition has 100.",
+        ),
+        (
+            {"kind": "cut", "count": 0, "first": 120, "of": 0},
+            "The link to the sender was cut after 120 images: more images may be missing.",
+        ),
+        (
+            {"kind": "cut", "count": 3, "first": 120, "of": 1},
+            "The link to the sender was cut after 120 images; 1 image came since: 3 more images may be missing.",
         ),
         (SEEN | {"kind": "numbers", "last": 6}, "Series 1 (axial): image 6 did not arrive."),
         (SEEN | {"kind": "numbers"}, "Series 1 (axial): images 6 to 9 did not arrive."),

@@ -137,3 +137,36 @@ def test_images_that_announce_more_of_them_are_believed_within_reason():
 def test_nothing_at_all_is_nothing_to_remark():
     assert remarks_of("1.2", []) == []
     assert remarks_of("1.2", [Slice(None, None, None)]) == []
+
+
+@pytest.mark.parametrize(("thickness", "every"), [(1.25, 2), (2.0, 2), (3.0, 3)])
+def test_every_second_slice_of_a_ct_with_overlap_missing_is_said_softly(thickness, every):
+    """Once nothing was said: slices that lie as far apart as they are thick look whole."""
+    whole = stack(99, spacing=0.625, slice_spacing=thickness, thickness=thickness, modality="CT")
+    left = whole[::every]
+    said = remarks_of("1.2", left)
+    assert [(one.kind, one.count, one.of) for one in said] == [
+        (Kind.SKIPPED, 99 - len(left) - (98 % every), 99 - (98 % every))
+    ]
+
+
+NUMBERED_BY_TWO = {
+    "thin slices, far apart": stack(40, spacing=5.0, slice_spacing=1.0, thickness=1.0, modality="CT")[::2],
+    "an MR that numbers its echoes in turn": stack(40, spacing=2.5, slice_spacing=5.0, thickness=5.0, modality="MR")[
+        ::2
+    ],
+    "slices without thickness": stack(40, modality="CT")[::2],
+    "slices that say that this is their distance": stack(40, spacing=0.625, slice_spacing=1.25, modality="CT")[::2],
+    "few slices": stack(15, spacing=0.625, slice_spacing=1.25, thickness=1.25, modality="CT")[::2],
+}
+
+
+@pytest.mark.parametrize("slices", NUMBERED_BY_TWO.values(), ids=NUMBERED_BY_TWO)
+def test_numbers_by_two_alone_are_no_loss(slices):
+    assert remarks_of("1.2", slices) == []
+
+
+def test_phases_that_are_numbered_in_turn_leave_out_nothing():
+    whole = stack(80, spacing=0.625, slice_spacing=1.25, thickness=1.25, modality="CT")
+    phases = [replace(one, acquisition=(str((one.number or 0) % 2),)) for one in whole]
+    assert remarks_of("1.2", phases) == []
