@@ -82,6 +82,7 @@ class Archive(_Section):
     """The Orthanc that keeps the images; an empty `url` means one of our own.
 
     `grace_seconds`: how long a received instance is kept after the archive had it, until it is asked once more.
+    `max_object_bytes`: larger data sets are refused at the door, since the archive could not give them back.
     """
 
     url: str
@@ -90,6 +91,7 @@ class Archive(_Section):
     connections: int = Field(ge=1, le=64)
     timeout: float = Field(gt=0)
     grace_seconds: float = Field(ge=0)
+    max_object_bytes: int = Field(ge=1)
 
 
 class Database(_Section):

@@ -129,6 +129,10 @@ def _policies(settings: Settings) -> Iterator[Row]:
     yield "maximum PDU length that we announce, bytes", f"{shipped.max_pdu:,}"
     yield "longest PDU that is read, bytes", f"{limits.pdu_bytes:,}"
     yield "largest object that is read, bytes", f"{dicom.max_object_bytes:,}"
+    yield (
+        "largest data set that is kept, for the archive behind; a larger one: `C016`",
+        f"{settings.archive.max_object_bytes:,}",
+    )
     yield "largest other message that is read, bytes", f"{limits.message_bytes:,}"
     yield "time for one PDU, seconds", f"{limits.pdu_seconds:g}, and its bytes at {limits.least_bytes_per_second:,}/s"
     yield "an idle association is aborted after, seconds", f"{dicom.idle_seconds:g}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ def _running(parts: Parts) -> Iterator[Finding]:
     log, data = parts.folders.log, parts.settings.data
     yield _ask("database", lambda: _database(parts), "Is the database running, and its address in the settings right?")
     yield _ask("archive", lambda: _archive(parts), f"Is Overread running? Its log is {log}/orthanc.log.")
+    yield _ask("largest object", lambda: _largest(parts), "Set archive.max_object_bytes to 2,000,000,000 or less.")
     echo = _ask("C-ECHO through the front door", lambda: _echo(parts), f"Start it: overread up --data {data}")
     yield echo
     if echo.well:
@@ -122,6 +124,14 @@ def _database(parts: Parts) -> str:
 def _archive(parts: Parts) -> str:
     info, holdings = parts.archive.probe(), parts.archive.holdings()
     return f"Orthanc {info.version} with {holdings.instances} instances; plugins: {', '.join(info.plugins)}"
+
+
+def _largest(parts: Parts) -> str:
+    """Orthanc 1.10 keeps more than 2 GiB and cannot give it back; what later versions do is their administrator's."""
+    most, version = parts.settings.archive.max_object_bytes, parts.archive.version()
+    if most >= 2**31 and re.match(r"(0|1\.([0-9]|10))\.", version):
+        raise RuntimeError(f"{most:,} bytes are let in, and Orthanc {version} cannot give back more than 2 GiB.")
+    return f"data sets up to {most:,} bytes are let in"
 
 
 def _front_door(parts: Parts) -> Endpoint:

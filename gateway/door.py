@@ -46,14 +46,17 @@ class Unfit(Unacceptable):
         self.said = said
 
 
-def looked_at(file: BinaryIO) -> Looked:
-    """Screen a Part 10 file without having it in memory. Raises NotDicom, Unacceptable: Unfit if it was read."""
+def looked_at(file: BinaryIO, largest: int | None = None) -> Looked:
+    """Screen a Part 10 file without having it in memory; `largest`: as of `Screening`.
+
+    Raises NotDicom, Unacceptable: Unfit if it was read.
+    """
     head = next(pieces(file, 0, HEAD), b"")
     if not head:
         raise NotDicom("This file is empty.")
     transfer_syntax, begun = split_part10(head)
     dataset_at = len(head) - len(begun)
-    return Looked(_screened(file, dataset_at, Screening(transfer_syntax)), transfer_syntax, file, dataset_at)
+    return Looked(_screened(file, dataset_at, Screening(transfer_syntax, largest)), transfer_syntax, file, dataset_at)
 
 
 def _screened(file: BinaryIO, dataset_at: int, screening: Screening) -> Identity:

@@ -57,7 +57,7 @@ def build_parts(settings: Settings) -> Parts:
         archive=archive,
         cache=ReadCache(folders.cache, settings.cache.max_bytes, archive, ring),
         ring=ring,
-        inbox=Inbox(folders.inbox, settings.dicom.inbox_keep_free, ring),
+        inbox=Inbox(folders.inbox, settings.dicom.inbox_keep_free, ring, settings.archive.max_object_bytes),
         decoder=Decoder(),
         sender=ways.sender,
         ways=ways,

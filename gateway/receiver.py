@@ -23,7 +23,8 @@ def serve_dicom(settings: Settings, part: str) -> None:
     folders = Folders(settings.data)
     if not folders.peers.exists():
         log.warning("nobody is let in before the worker of this machine has written who may send")
-    inbox = Inbox(folders.inbox, settings.dicom.inbox_keep_free, unlock(settings))
+    keep_free, largest = settings.dicom.inbox_keep_free, settings.archive.max_object_bytes
+    inbox = Inbox(folders.inbox, keep_free, unlock(settings), largest)
     how = ReceiverSettings(
         counters=folders.counters,
         ae_title=settings.dicom.ae_title,

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import BinaryIO
 
 import structlog
 
@@ -43,14 +42,22 @@ def store_target(inbox: Inbox, database: Database) -> StoreTarget:
         who = sight.viewer
         if Role.SITE in who.roles and who.site_id is not None:
             check, note = _of_site(site := f"site:{who.site_id}", takes), _note_for(inbox, site)
-            return lambda file: _keep(file, check, lambda looked, origin: put(inbox, looked, origin, DICOMWEB), note)
+            return lambda file: _keep(
+                lambda: looked_at(file, inbox.largest),
+                check,
+                lambda looked, origin: put(inbox, looked, origin, DICOMWEB),
+                note,
+            )
         with database.reading() as session:
             open_to_me = {one.study_uid: one for one in places(session, sight) if takes(one.origin, one.study_uid)}
         if not open_to_me:
             return None
         made, mine = MadeHere(database, who.person_id, open_to_me), str(who.person_id)
         return lambda file: _keep(
-            file, made.check, lambda looked, origin: put(inbox, looked, origin, VIEWER, mine), _unnoted
+            lambda: looked_at(file, inbox.largest),
+            made.check,
+            lambda looked, origin: put(inbox, looked, origin, VIEWER, mine),
+            _unnoted,
         )
 
     return target
@@ -65,9 +72,9 @@ def _of_site(origin: str, takes: Takes) -> Check:
     return check
 
 
-def _keep(file: BinaryIO, check: Check, keep: Callable[[Looked, str], None], note: Note) -> Kept:
+def _keep(look: Callable[[], Looked], check: Check, keep: Callable[[Looked, str], None], note: Note) -> Kept:
     try:
-        looked = looked_at(file)
+        looked = look()
     except (NotDicom, Unacceptable) as error:
         said = error.said if isinstance(error, Unfit) else NOT_READ
         refusal = NotKept(_reason(error), str(error), sop_class_uid=said.sop_class_uid, sop_uid=said.sop_uid)

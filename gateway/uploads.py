@@ -83,7 +83,7 @@ class Uploads:
         origin = _origin(case_id)
         try:
             with file.open("rb") as content:
-                looked = looked_at(content)
+                looked = looked_at(content, self.inbox.largest)
                 if self._known_digest(origin, looked.identity.sop_uid) == looked.sha256():
                     return UploadVerdict(name, Outcome.KNOWN)
                 put(self.inbox, looked, origin)

@@ -54,14 +54,18 @@ class Backlog:
 class Inbox:
     """A durable folder of received objects. Methods raise OSError where the disk does."""
 
-    def __init__(self, folder: Path, keep_free: int = 0, ring: KeyRing | None = None) -> None:
+    def __init__(
+        self, folder: Path, keep_free: int = 0, ring: KeyRing | None = None, largest: int | None = None
+    ) -> None:
         """Use `folder`, making it if needed; refuse to take what would leave less than `keep_free` bytes free.
 
+        `largest`: bytes of a data set that whoever screens one lets in, for the archive's sake; None: any number.
         `ring`: the keys; without it those of the key file beside the folder, which is made if there is none.
         """
         tmp, damaged = folder / "tmp", folder / "damaged"
         for path in (tmp, damaged, folder / "refused"):
             path.mkdir(parents=True, exist_ok=True)
+        self.largest = largest
         self._ring = ring or file_ring_made(folder.parent / "keys.json")
         self._tmp, self._damaged = tmp, damaged
         self._unreadable = Unreadable()

@@ -18,6 +18,7 @@ class Reason(Enum):
     TOO_MANY = "too many"
     META_INSIDE = "meta inside"
     DIRECTORY = "directory"
+    TOO_LARGE = "too large"
     MISSING_UID = "missing uid"
     BAD_UID = "bad uid"
     TWO_UIDS = "two uids"
@@ -36,6 +37,7 @@ REASONS: dict[Reason, tuple[int, str]] = {
     Reason.TOO_MANY: (0xC013, "The object has more than 1,000,000 elements"),
     Reason.META_INSIDE: (0xC014, "The data set contains elements of group 0000 or 0002"),
     Reason.DIRECTORY: (0xC015, "This is a DICOMDIR, which holds no image"),
+    Reason.TOO_LARGE: (0xC016, "The object is larger than the archive behind can give back"),
     Reason.MISSING_UID: (0xC020, "A UID that every object must have is missing"),
     Reason.BAD_UID: (0xC021, "A UID is not written as DICOM requires"),
     Reason.TWO_UIDS: (0xC022, "A UID that identifies the object is there twice"),

@@ -52,13 +52,19 @@ NOT_READ = Identity("", "", "", "")
 class Screening:
     """The look at one object while it comes. After Unacceptable there is nothing more to ask of it."""
 
-    def __init__(self, transfer_syntax: str) -> None:
-        """Raise Unacceptable for a transfer syntax that is not read here."""
+    def __init__(self, transfer_syntax: str, largest: int | None = None) -> None:
+        """Raise Unacceptable for a transfer syntax that is not read here. `largest`: bytes of a data set, at most."""
         self._walk = Walk(_readable(transfer_syntax), _WANTED)
+        self._left = largest
 
     def feed(self, piece: Buffer) -> None:
         """Take the next bytes of the data set, any number; raise Unacceptable as soon as that is sure."""
-        self._walk.feed(memoryview(piece).cast("B"))
+        data = memoryview(piece).cast("B")
+        self._walk.feed(data)
+        if self._left is not None:
+            self._left -= len(data)
+            if self._left < 0:
+                raise Unacceptable(Reason.TOO_LARGE)
 
     def so_far(self) -> Identity:
         """Who the object says it is, as far as it was read; "" for what is not known, not well-formed or ambiguous."""

@@ -106,7 +106,7 @@ class Storing:
         self._answer = _objection(peer, self._request, abstract_syntax)
         if peer is not None and self._answer is None:
             self._peer = peer
-            self._screening = Screening(self._syntax)
+            self._screening = Screening(self._syntax, self._door.inbox.largest)
             self._so_far = self._screening.so_far
             self._writing = self._door.inbox.begin()
 

@@ -84,7 +84,8 @@ class Slice:
 
     `acquisition` is everything by which images of one place differ; `planned` its Images in Acquisition (0020,1002);
     `spacing` its Spacing Between Slices (0018,0088), else its Slice Thickness (0018,0050), in mm; `frame` its Frame of
-    Reference UID, `taken` what says in which acquisition, () if nothing does; `thickness` its own where it says no distance.
+    Reference UID, `taken` what says in which acquisition, () if nothing does; `thickness` is its Slice Thickness if it
+    says nothing else of its distance.
     """
 
     number: int | None

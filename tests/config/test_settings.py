@@ -138,3 +138,7 @@ def test_a_child_process_gets_our_environment_and_what_is_added(monkeypatch) -> 
     monkeypatch.setenv("SOMETHING", "ours")
     assert environment({"ADDED": "1"})["SOMETHING"] == "ours"
     assert environment({"SOMETHING": "other"})["SOMETHING"] == "other"
+
+
+def test_no_larger_object_is_let_in_than_the_archive_of_debian_can_give_back(tmp_path: Path) -> None:
+    assert load_settings(tmp_path, None).archive.max_object_bytes < 2**31

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from dicomweb.keeping import NotKept
+from gateway.door import looked_at
 from gateway.storing import store_target
 from scp.part10 import split_part10
+from scp.reasons import Unacceptable
 from worklist.access import Sight
 from worklist.states import Role
 
@@ -81,3 +83,17 @@ def test_a_file_object_of_any_kind_is_read_from_its_beginning(world, people, mak
     file = opened(make())
     file.seek(100)
     assert keep(file)
+
+
+def test_what_the_archive_could_not_give_back_is_refused_at_this_door_too(world, people, make, opened) -> None:
+    keep = store_target(world.inbox, world.database)(Sight(people.hospital(people.site())), any_study)
+    world.inbox.largest = 100
+    with pytest.raises(NotKept) as refused:
+        keep(opened(make()))
+    assert refused.value.reason == 0xC016
+    with pytest.raises(Unacceptable):
+        looked_at(opened(make()), world.inbox.largest)
+    assert world.waiting() == 0
+    world.inbox.largest = 100_000
+    keep(opened(make()))
+    assert world.waiting() == 1

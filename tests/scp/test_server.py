@@ -262,6 +262,18 @@ def test_an_object_beyond_the_limit_ends_the_association_and_leaves_nothing(tmp_
         assert echo(made, hospital).returncode == 0
 
 
+def test_an_object_that_the_archive_could_not_give_back_is_refused_and_the_next_is_taken(hospital, made, tmp_path):
+    """Orthanc stored it, took three times its size in memory, and what came after it was not let go."""
+    hospital.receiver._door.inbox.largest = 200_000
+    large, small = made.object(pixels=900_000), made.object()
+    sent = hospital.storescu(write(tmp_path / "1.dcm", large), write(tmp_path / "2.dcm", small), options=("--no-halt",))
+    assert "CannotUnderstand" in sent.stderr
+    assert hospital.kept() == [made.dataset_of(small)]
+    ((_, refusal),) = hospital.inbox.refusals(10)
+    assert (refusal.status, refusal.reason) == (0xC016, "The object is larger than the archive behind can give back")
+    assert refusal.study_uid
+
+
 def test_what_happened_is_counted(hospital, made, tmp_path):
     part10 = made.object()
     hospital.storescu(write(tmp_path / "one.dcm", part10))
