@@ -17,9 +17,11 @@ from urllib.parse import urlsplit
 import requests
 from dicomweb_client.api import DICOMwebClient
 from pydicom import Dataset, dcmread
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
+from gateway.web_calls import Adapter, TooLong
+from scp.fuse import Fuse
+from scp.requesting import IN_ALL
 from scp.sender import Failure, PeerRefused, PeerUnavailable
 from scp.statuses import Outcome, meaning_of
 
@@ -46,21 +48,12 @@ _FAILURES: Mapping[type[BaseException], tuple[str, Failure]] = {
 """The first row that is among an error's causes counts."""
 
 
-class _Adapter(HTTPAdapter):
-    """Connections under our own rules for TLS."""
-
-    def __init__(self, tls: SSLContext) -> None:
-        self._tls = tls
-        super().__init__()
-
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **more: object) -> None:
-        """As `requests` has it, with our context."""
-        super().init_poolmanager(connections, maxsize, block, ssl_context=self._tls, **more)
-
-
 @dataclass(frozen=True, slots=True)
 class WebReceiver:
-    """`authorization` is the header's value ("" without credentials); `timeout` in seconds, for each answer."""
+    """`authorization` is the header's value ("" without credentials); `timeout` in seconds, for each answer.
+
+    A whole call has IN_ALL times as long: what trickles holds nobody up.
+    """
 
     base_url: str
     authorization: str = field(repr=False)
@@ -92,21 +85,36 @@ class WebReceiver:
 
     @contextmanager
     def _calling(self) -> Iterator[DICOMwebClient]:
-        logging.getLogger("retrying").setLevel(logging.ERROR)  # it would write each failure's traceback into the log
-        with requests.Session() as session:
-            session.trust_env = False  # no .netrc: what it is told about us stands on the hospital's page
-            session.max_redirects = 0  # a report goes nowhere but there
-            session.mount("https://", _Adapter(self.tls))
-            session.headers.update({"Accept": JSON} | self._credentials())
-            client = DICOMwebClient(self.base_url, session=session, timeout=self.timeout, callback=_plain_type)
-            client.set_http_retry_params(retry=False)  # the queue of deliveries does that
-            client.host = urlsplit(self.base_url).netloc  # it would leave the port out of the Host header
+        with Fuse(IN_ALL * self.timeout) as fuse, self._session(fuse) as session:
             try:
-                yield client
+                yield self._client(session)
             except requests.RequestException as error:
+                self._require_time(fuse)
                 raise self._why(error) from error
             except (ValueError, TypeError, KeyError, AttributeError) as error:  # of an answer that is something else
+                self._require_time(fuse)
                 raise PeerRefused(f"{self} does not answer as DICOMweb does.", Failure.NOT_DICOMWEB) from error
+            self._require_time(fuse)
+
+    def _session(self, fuse: Fuse) -> requests.Session:
+        session = requests.Session()
+        session.trust_env = False  # no .netrc: what it is told about us stands on the hospital's page
+        session.max_redirects = 0  # a report goes nowhere but there
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, Adapter(self.tls, fuse))
+        session.headers.update({"Accept": JSON} | self._credentials())
+        return session
+
+    def _client(self, session: requests.Session) -> DICOMwebClient:
+        logging.getLogger("retrying").setLevel(logging.ERROR)  # it would write each failure's traceback into the log
+        client = DICOMwebClient(self.base_url, session=session, timeout=self.timeout, callback=_plain_type)
+        client.set_http_retry_params(retry=False)  # the queue of deliveries does that
+        client.host = urlsplit(self.base_url).netloc  # it would leave the port out of the Host header
+        return client
+
+    def _require_time(self, fuse: Fuse) -> None:
+        if fuse.is_burnt:  # whatever its cut-off answer looked like
+            raise PeerUnavailable(f"{self} did not finish its answer within {fuse.seconds:g} seconds.", Failure.TIMEOUT)
 
     def _credentials(self) -> dict[str, str]:
         return {"Authorization": self.authorization} if self.authorization else {}
@@ -131,6 +139,8 @@ class WebReceiver:
     def _why(self, error: requests.RequestException) -> PeerRefused | PeerUnavailable:
         if isinstance(error, requests.TooManyRedirects):
             return PeerRefused(f"{self} sends us on to another address.", Failure.NOT_DICOMWEB)
+        if isinstance(error, TooLong):
+            return PeerRefused(f"{self} answers with far more than was asked for.", Failure.NOT_DICOMWEB)
         if error.response is not None:
             return self._why_status(error.response)
         if isinstance(error, requests.exceptions.InvalidJSONError):

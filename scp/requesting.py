@@ -3,10 +3,11 @@
 import contextlib
 import queue
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum, auto
 from ssl import SSLCertVerificationError, SSLContext, SSLError
+from typing import Final
 
 from pynetdicom import AE, _config
 from pynetdicom.association import Association
@@ -15,11 +16,17 @@ from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AddressInformation
 
 from scp.answers import keep_for_who_asks
+from scp.fuse import Fuse
 from scp.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from scp.transport import ClosingSocket
 
 _MAX_PDU = 131_072
+_LARGEST_PDU = 2 * _MAX_PDU
+_MOST_BYTES = 64 << 20
+"""Of all answers on one association that are read into memory; objects that are fetched go another way."""
 _REJECTED_PERMANENT = 1
+IN_ALL: Final = 10
+"""So many times the seconds for one answer are there for a whole call, however slowly it goes on."""
 
 
 class Failure(StrEnum):
@@ -88,16 +95,25 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How many seconds a peer has: for the connection and for its negotiation, and for each answer after that."""
+    """How many seconds a peer has: for the connection and for its negotiation, for each answer after that, in all."""
 
     opening: float
     answering: float
+    in_all: float = 300.0
 
 
-class _CallingSocket(ClosingSocket):
-    """Remembers why it could not be connected, which pynetdicom only logs."""
+class CallingSocket(ClosingSocket):
+    """Remembers why it could not be connected, which pynetdicom only logs; reads no more than answers may be long."""
 
     failure: OSError | None = None
+    _read = 0
+
+    def recv(self, nr_bytes: int) -> bytearray:
+        """As pynetdicom has it; OSError beyond a bound ends the association."""
+        self._read += nr_bytes
+        if nr_bytes > _LARGEST_PDU or self._read > _MOST_BYTES:
+            raise OSError(f"an answer of {nr_bytes} more bytes is not read")
+        return super().recv(nr_bytes)
 
     def _shutdown_socket(self) -> None:
         error = sys.exception()  # of `connect`, which calls this in its `except`
@@ -106,62 +122,95 @@ class _CallingSocket(ClosingSocket):
         super()._shutdown_socket()
 
 
+MakeSocket = Callable[[Association, AddressInformation], CallingSocket]
+
+
 class _Caller(AE):
-    connection: _CallingSocket | None = None
+    connection: CallingSocket | None = None
+
+    def __init__(self, calling: str, fuse: Fuse, make_socket: MakeSocket) -> None:
+        super().__init__(calling)
+        self._fuse, self._make_socket = fuse, make_socket
 
     def _create_socket(
         self, assoc: Association, address: AddressInformation, tls_args: tuple[SSLContext, str] | None
-    ) -> ClosingSocket:
-        connection = self.connection = _CallingSocket(assoc, address=address)
+    ) -> CallingSocket:
+        connection = self.connection = self._make_socket(assoc, address)
         connection.tls_args = tls_args
+        if connection.socket is not None:
+            self._fuse.watch(connection.socket)
         return connection
+
+
+def _calling_socket(assoc: Association, address: AddressInformation) -> CallingSocket:
+    return CallingSocket(assoc, address=address)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What we propose: `roles` are those that we would play where it is not the SCU's.
+
+    `make_socket` makes the connection, where what comes on it shall be read otherwise than by pynetdicom.
+    """
+
+    contexts: list[PresentationContext]
+    roles: tuple[SCP_SCU_RoleSelectionNegotiation, ...] = ()
+    make_socket: MakeSocket = _calling_socket
 
 
 @contextlib.contextmanager
 def associated(
-    endpoint: Endpoint,
-    calling: str,
-    patience: Patience,
-    contexts: list[PresentationContext],
-    roles: list[SCP_SCU_RoleSelectionNegotiation] | None = None,
-    tls: SSLContext | None = None,
+    endpoint: Endpoint, calling: str, patience: Patience, offer: Offer, tls: SSLContext | None = None
 ) -> Iterator[Association]:
     """Hold an established association, released at the end; raise PeerUnavailable or PeerRefused if there is none.
 
-    `roles` are those that we propose to play where it is not the SCU's.
+    What is not done when the time in all is over
+    breaks off as if the connection were lost, and PeerUnavailable says so.
     """
     _config.LOG_HANDLER_LEVEL = "none"
     if endpoint.tls and tls is None:
         raise PeerRefused(
             f"{endpoint} is to be called by TLS, but dicom.tls has no certificate of ours.", Failure.OWN_CERTIFICATE
         )
-    try:
-        ae = _Caller(calling)
-        ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
-        ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    with Fuse(patience.in_all) as fuse, _in_time(endpoint, fuse):
+        ae = _Caller(calling, fuse, offer.make_socket)
         ae.connection_timeout = ae.acse_timeout = patience.opening
         ae.dimse_timeout = ae.network_timeout = patience.answering
-        association = ae.associate(
-            endpoint.host,
-            endpoint.port,
-            contexts,
-            endpoint.ae_title,
-            _MAX_PDU,
-            [*(roles or ())],
-            tls_args=(tls, endpoint.host) if endpoint.tls and tls else None,
+        association = _associate(ae, endpoint, offer, tls)
+        if not association.is_established:
+            raise _not_connected(ae, endpoint) or _why_not(association, endpoint, calling)
+        keep_for_who_asks(association)
+        try:
+            yield association
+        finally:
+            if association.is_established:
+                association.release()
+
+
+@contextlib.contextmanager
+def _in_time(endpoint: Endpoint, fuse: Fuse) -> Iterator[None]:
+    """Say that the time in all was over, whatever came of that."""
+    late = PeerUnavailable(f"{endpoint} did not finish within {fuse.seconds:g} seconds.", Failure.TIMEOUT)
+    try:
+        yield
+    except (PeerUnavailable, PeerRefused) as error:
+        raise (late if fuse.is_burnt else error) from error
+    if fuse.is_burnt:
+        raise late
+
+
+def _associate(ae: _Caller, endpoint: Endpoint, offer: Offer, tls: SSLContext | None) -> Association:
+    ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
+    ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    called, secured = endpoint.ae_title, (tls, endpoint.host) if endpoint.tls and tls else None
+    try:
+        return ae.associate(
+            endpoint.host, endpoint.port, offer.contexts, called, _MAX_PDU, [*offer.roles], tls_args=secured
         )
     except OSError as error:
         raise PeerUnavailable(f"{endpoint.host} cannot be found: {error.strerror}", Failure.NOT_FOUND) from error
     except ValueError as error:
         raise PeerRefused(f"{endpoint} cannot be called: {error}") from error
-    if not association.is_established:
-        raise _not_connected(ae, endpoint) or _why_not(association, endpoint, calling)
-    keep_for_who_asks(association)
-    try:
-        yield association
-    finally:
-        if association.is_established:
-            association.release()
 
 
 def _not_connected(ae: _Caller, endpoint: Endpoint) -> PeerUnavailable | None:

@@ -21,7 +21,7 @@ from scp.commitment import COMMITMENT, COMMITMENT_INSTANCE, Judgement
 from scp.finding import Query, shows_all
 from scp.part10 import split_part10
 from scp.queries import STUDY_ROOT_FIND
-from scp.requesting import Endpoint, Failure, Patience, PeerRefused, PeerUnavailable, associated
+from scp.requesting import IN_ALL, Endpoint, Failure, Offer, Patience, PeerRefused, PeerUnavailable, associated
 from scp.screen import Identity, screen
 from scp.statuses import Outcome, meaning_of
 from scp.syntaxes import EXPLICIT_LITTLE, IMPLICIT_LITTLE
@@ -127,7 +127,7 @@ class Sender:
         We call, yet are the SCP (PS3.7 section D.3.3.4). A peer that does not negotiate roles is told all the same.
         """
         contexts = [build_context(COMMITMENT, [*_CONVERTIBLE])]
-        roles = [build_role(COMMITMENT, scp_role=True)]
+        roles = (build_role(COMMITMENT, scp_role=True),)
         with self._associated(endpoint, contexts, roles) as association:
             status, _ = association.send_n_event_report(
                 judgement.as_dataset(), judgement.event_type, UID(COMMITMENT), UID(COMMITMENT_INSTANCE)
@@ -141,10 +141,12 @@ class Sender:
         self,
         endpoint: Endpoint,
         contexts: list[PresentationContext],
-        roles: list[SCP_SCU_RoleSelectionNegotiation] | None = None,
+        roles: tuple[SCP_SCU_RoleSelectionNegotiation, ...] = (),
     ) -> contextlib.AbstractContextManager[Association]:
-        patience = Patience(self.timeout if self.opening is None else self.opening, self.timeout)
-        return associated(endpoint, endpoint.calling_ae_title or self.ae_title, patience, contexts, roles, self.tls)
+        opening = self.timeout if self.opening is None else self.opening
+        patience = Patience(opening, self.timeout, IN_ALL * self.timeout)
+        calling = endpoint.calling_ae_title or self.ae_title
+        return associated(endpoint, calling, patience, Offer(contexts, roles), self.tls)
 
 
 def _parcel(part10: bytes) -> _Parcel:

@@ -23,7 +23,7 @@ from gateway.sites import put_site, write_peer_book
 from scp.inbox import Inbox
 from scp.peers import PeerBook
 from scp.queries import MOST_ANSWERS, STUDY_ROOT_FIND, Outcome, QueryEnded, Question
-from scp.requesting import Endpoint, Patience, associated
+from scp.requesting import Endpoint, Offer, Patience, associated
 from scp.server import Receiver, ReceiverSettings
 from worklist.images import InstanceFacts, SeriesText, StudyText, record
 from worklist.models import AccessLine, Case, Peer, now
@@ -224,7 +224,7 @@ def test_names_are_answered_in_utf_8_and_understood_in_the_senders_character_set
 def ask(hospital: Hospital, keys: Dataset, syntax: str = "1.2.840.10008.1.2") -> list[tuple[int, Dataset | None]]:
     endpoint = Endpoint("OVERREAD", "127.0.0.1", hospital.receiver.port)
     context = build_context(STUDY_ROOT_FIND, syntax)
-    with associated(endpoint, "MARY_PACS", Patience(10, 30), [context]) as association:
+    with associated(endpoint, "MARY_PACS", Patience(10, 30), Offer([context])) as association:
         return [(status.Status, found) for status, found in association.send_c_find(keys, STUDY_ROOT_FIND)]
 
 
@@ -291,7 +291,7 @@ def test_a_right_that_is_taken_away_counts_for_the_next_query_of_an_open_associa
     keys.QueryRetrieveLevel, keys.StudyInstanceUID = "STUDY", ""
     endpoint = Endpoint("OVERREAD", "127.0.0.1", hospital.receiver.port)
     contexts = [build_context(STUDY_ROOT_FIND, "1.2.840.10008.1.2")]
-    with associated(endpoint, "MARY_PACS", Patience(10, 30), contexts) as association:
+    with associated(endpoint, "MARY_PACS", Patience(10, 30), Offer(contexts)) as association:
         before = [status.Status for status, _ in association.send_c_find(keys, STUDY_ROOT_FIND)]
         hospital.allow("MARY_PACS", "store", "echo")
         after = [status.Status for status, _ in association.send_c_find(keys, STUDY_ROOT_FIND)]

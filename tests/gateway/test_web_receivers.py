@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,6 +29,7 @@ from gateway.peer_calls import ADVICE, call
 from gateway.site_words import BadPeer
 from gateway.sites import Receiver, put_site
 from gateway.ways import Ways, ways_of
+from gateway.web_calls import LARGEST_ANSWER
 from orthanc import server as orthanc_server
 from scp.sender import Failure
 from worklist.models import Case, Delivery, Peer, Report, Site
@@ -157,6 +158,29 @@ def answering(status: int, body: bytes = b"", **headers: str):
         server.shutdown()
 
 
+@contextmanager
+def trickling(head: bytes):
+    """A web server that says `head`, and then a space before each patience with it runs out; its URL."""
+    over = threading.Event()
+
+    class Trickles(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.wfile.write(head)
+            with suppress(OSError):
+                while not over.wait(0.05):
+                    self.wfile.write(b" ")
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Trickles) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/dicom-web"
+        over.set()
+        server.shutdown()
+
+
 def delivered(world, ways) -> Delivery:
     """The one delivery, after an attempt."""
     world.make_due(Delivery)
@@ -259,6 +283,32 @@ def test_an_answer_that_names_not_both_objects_as_stored_proves_nothing(world, s
                 session.query(Delivery).one().state = DeliveryState.PENDING
             tried = delivered(world, ways)
         assert (tried.state, said in tried.last_error) == (state, True), (status, body, tried.last_error)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\nX-Patience:",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\n",
+    ],
+    ids=["in its headers", "in its body", "in a body without a length"],
+)
+def test_an_answer_that_trickles_does_not_hold_up_the_deliveries_to_others(world, signed, ways, head: bytes) -> None:
+    """Each byte came in time, so that the answer was waited for without end."""
+    with trickling(head) as url:
+        signed(url, proof="status")
+        tried = delivered(world, ways.patient(0.2))
+    assert tried.state is DeliveryState.PENDING
+    assert "did not finish its answer within 2 seconds" in tried.last_error
+
+
+def test_an_answer_without_end_is_not_read_into_memory(world, signed, ways) -> None:
+    signed("http://127.0.0.1:9/dicom-web", proof="status")
+    with answering(200, b" " * (LARGEST_ANSWER + 1), **AS_JSON) as url:
+        with world.database.writing() as session:
+            session.query(Peer).one().base_url = url
+        assert "far more than was asked for" in delivered(world, ways).last_error
 
 
 def test_credentials_lie_sealed_for_their_address_and_go_by_https_only(world, signed, ways, hospital) -> None:

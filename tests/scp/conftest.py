@@ -34,7 +34,7 @@ from scp.counters import totals
 from scp.inbox import Inbox
 from scp.part10 import split_part10
 from scp.peers import PeerBook
-from scp.requesting import Endpoint, Patience, associated
+from scp.requesting import Endpoint, Offer, Patience, associated
 from scp.server import Receiver, ReceiverSettings
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -139,7 +139,9 @@ def store_raw(
 ) -> C_STORE | None:
     """Store bytes as they are, however wrong, and return the peer's answer."""
     endpoint = Endpoint("OVERREAD", "127.0.0.1", port)
-    with associated(endpoint, "HOSPITAL", Patience(10, 10), [build_context(announced[0], syntax)]) as association:
+    with associated(
+        endpoint, "HOSPITAL", Patience(10, 10), Offer([build_context(announced[0], syntax)])
+    ) as association:
         request = C_STORE()
         request.MessageID, request.Priority = 1, 2
         request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = announced

@@ -3,7 +3,9 @@
 import contextlib
 import os
 import resource
+import socket
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from pynetdicom.acse import ACSE
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.presentation import build_context
 
-from scp.requesting import Patience, associated
+from scp.requesting import Offer, Patience, associated
 from scp.sender import Endpoint, PeerRefused, PeerUnavailable, Sender
 from scp.statuses import MEANINGS, Outcome, meaning_of
 
@@ -79,7 +81,10 @@ def test_a_peer_that_is_there_answers_an_echo_and_one_that_is_not_may_be_tried_a
 
 def test_an_answer_waits_for_who_asked(pacs):
     """The library's own thread took one in passing; the demonstration then began with a third of a CT."""
-    with pacs.run(), associated(pacs.endpoint, "OVERREAD", Patience(10, 10), [build_context(VERIFICATION)]) as open_one:
+    with (
+        pacs.run(),
+        associated(pacs.endpoint, "OVERREAD", Patience(10, 10), Offer([build_context(VERIFICATION)])) as open_one,
+    ):
         looks = threading.Semaphore(0)
         taking = open_one.dimse.get_msg
         open_one.dimse.get_msg = lambda *how, **more: (looks.release(), taking(*how, **more))[1]
@@ -87,6 +92,24 @@ def test_an_answer_waits_for_who_asked(pacs):
         for _ in range(3):
             assert looks.acquire(timeout=10)
         assert isinstance(taking(block=True)[1], C_STORE)
+
+
+@pytest.mark.parametrize("head", [b"", b"\2\0\0\0\0\xff", b"\2\0\0\0\0\xff\0\1"])
+def test_a_peer_that_trickles_its_answer_is_given_up(head):
+    """Each byte came in time, so that the answer was waited for without end."""
+    over = threading.Event()
+
+    def trickle(connection):
+        with connection, suppress(OSError):
+            connection.sendall(head)
+            while not over.wait(0.05):
+                connection.sendall(b"\0")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=lambda: trickle(server.accept()[0]), daemon=True).start()
+        with pytest.raises(PeerUnavailable, match=r"did not finish within 2 seconds|does not answer as a DICOM"):
+            replace(SENDER, timeout=0.2, opening=5.0).echo(Endpoint("PACS", "127.0.0.1", server.getsockname()[1]))
+        over.set()
 
 
 def test_a_report_arrives_byte_for_byte(pacs, made):

@@ -28,7 +28,7 @@ from pynetdicom.presentation import build_context
 from scp.limits import Limits
 from scp.presence import being_sent
 from scp.reasons import REASONS, Reason
-from scp.requesting import Endpoint, Patience, PeerRefused, associated
+from scp.requesting import Endpoint, Offer, Patience, PeerRefused, associated
 
 STORESCU_PROPOSES = {
     JPEGBaseline8Bit: "-xy",
@@ -106,7 +106,7 @@ def test_services_and_syntaxes_that_are_not_offered_are_not_agreed_to(hospital, 
     endpoint = Endpoint("OVERREAD", "127.0.0.1", hospital.port)
     with (
         pytest.raises(PeerRefused, match="none of what we offer"),
-        associated(endpoint, "HOSPITAL", Patience(10, 10), [build_context(sop_class, syntax)]),
+        associated(endpoint, "HOSPITAL", Patience(10, 10), Offer([build_context(sop_class, syntax)])),
     ):
         pass
 
@@ -205,7 +205,7 @@ def test_sigterm_stops_it_cleanly_with_associations_open(tmp_path, made):
     port = made.free_port()
     with made.receiver_process(tmp_path, port) as process:
         endpoint = Endpoint("OVERREAD", "127.0.0.1", port)
-        with associated(endpoint, "HOSPITAL", Patience(10, 10), [build_context(made.CT)]) as association:
+        with associated(endpoint, "HOSPITAL", Patience(10, 10), Offer([build_context(made.CT)])) as association:
             process.send_signal(signal.SIGTERM)
             assert process.wait(15) == 0
             made.wait_for(lambda: not association.is_established)
@@ -216,7 +216,7 @@ def test_sigterm_stops_it_cleanly_with_associations_open(tmp_path, made):
 def test_the_limit_of_associations_is_told_as_transient(tmp_path, made):
     with made.receiving(tmp_path, max_associations=1) as hospital:
         endpoint = Endpoint("OVERREAD", "127.0.0.1", hospital.port)
-        with associated(endpoint, "HOSPITAL", Patience(10, 10), [build_context(made.CT)]):
+        with associated(endpoint, "HOSPITAL", Patience(10, 10), Offer([build_context(made.CT)])):
             told = echo(made, hospital).stderr
             assert "Rejected Transient" in told
             assert "Local Limit Exceeded" in told
