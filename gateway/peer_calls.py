@@ -30,6 +30,10 @@ ADVICE: dict[Failure, str] = {
     "and to store.",
     Failure.NOT_DICOMWEB: "The address must end where its DICOMweb begins, e.g. https://pacs.example/dicom-web: ask "
     "for its base URL for STOW-RS and QIDO-RS.",
+    Failure.NO_RETRIEVAL: "Let it allow our AE title to query and to retrieve (Study Root), or choose the other way of "
+    "C-GET and C-MOVE.",
+    Failure.DESTINATION: "Enter our AE title with this machine's address and our DICOM port in the archive's list of "
+    "destinations, or choose C-GET.",
     Failure.OTHER: "Look into the receiver's own log for the time of this test.",
 }
 

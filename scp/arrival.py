@@ -12,6 +12,9 @@ UPLOAD = "upload"
 DICOMWEB = "DICOMweb"
 """The sender of an object that a site's program or person stored by STOW-RS."""
 
+FETCHED = "fetched"
+"""What `Arrival.fetched` says of an instance of an earlier study that we asked its archive for."""
+
 VIEWER = "viewer"
 """The sender of an object that a reader made in the viewer."""
 
@@ -23,7 +26,7 @@ class Arrival:
     `origin` decides every later right (`site:<id>`, `case:<id>`, `self-test`); it comes from our own peer book or
     session, never from the object. `sender` is the calling AE title, `UPLOAD`, `DICOMWEB` or `VIEWER`. The UIDs have
     been checked for syntax by `scp.screen`. `received_at` is aware and in UTC. `made_by` is the number of the person
-    who made the object in the viewer, "" for what was sent.
+    who made the object in the viewer, "" for what was sent. `fetched` is FETCHED for what we asked an archive for.
     """
 
     origin: str
@@ -35,6 +38,7 @@ class Arrival:
     transfer_syntax: str
     received_at: datetime
     made_by: str = ""
+    fetched: str = ""
 
     def fields(self) -> dict[str, str]:
         """The fields as text, for JSON."""

@@ -14,7 +14,7 @@ C_STORE_RQ: Final = 0x0001
 _C_STORE_RSP: Final = 0x8001
 _NO_DATA_SET: Final = 0x0101  # PS3.7 section E.1: any other value says that there is one
 _CLASS, _FIELD, _MESSAGE_ID, _ANSWERED_ID = 0x0002, 0x0100, 0x0110, 0x0120
-_DATA_SET_TYPE, _STATUS, _COMMENT, _INSTANCE = 0x0800, 0x0900, 0x0902, 0x1000
+_DATA_SET_TYPE, _STATUS, _COMMENT, _INSTANCE, _ORIGINATOR = 0x0800, 0x0900, 0x0902, 0x1000, 0x1030
 _HEAD: Final = struct.Struct("<HHL")
 _NUMBER: Final = struct.Struct("<H")
 
@@ -33,13 +33,17 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What decides over a message. The UIDs are what the peer sent, without padding, and not checked."""
+    """What decides over a message. The UIDs are what the peer sent, without padding, and not checked.
+
+    `originator`: whose C-MOVE it answers (Move Originator Application Entity Title), "" if nobody's.
+    """
 
     field: int
     message_id: int
     has_data_set: bool
     sop_class_uid: str
     sop_uid: str
+    originator: str = ""
 
 
 def read_command(data: bytes) -> Command:
@@ -52,7 +56,8 @@ def read_command(data: bytes) -> Command:
     if message_id is None and field == C_STORE_RQ:
         raise NoCommand("no Message ID")
     has_data_set = _number(found, _DATA_SET_TYPE) not in {None, _NO_DATA_SET}
-    return Command(field, message_id or 0, has_data_set, _text(found, _CLASS), _text(found, _INSTANCE))
+    sop_class_uid, sop_uid, originator = (_text(found, one) for one in (_CLASS, _INSTANCE, _ORIGINATOR))
+    return Command(field, message_id or 0, has_data_set, sop_class_uid, sop_uid, originator.strip(" "))
 
 
 def store_response(context_id: int, request: Command, answer: Answer, longest_pdu: int) -> bytes:

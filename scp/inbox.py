@@ -66,6 +66,7 @@ class Inbox:
         for path in (tmp, damaged, folder / "refused"):
             path.mkdir(parents=True, exist_ok=True)
         self.largest = largest
+        self.folder = folder
         self._ring = ring or file_ring_made(folder.parent / "keys.json")
         self._tmp, self._damaged = tmp, damaged
         self._unreadable = Unreadable()

@@ -46,6 +46,8 @@ class Failure(StrEnum):
     NOT_OFFERED = auto()
     LOGIN = auto()
     NOT_DICOMWEB = auto()
+    NO_RETRIEVAL = auto()
+    DESTINATION = auto()
     OTHER = auto()
 
 

@@ -76,7 +76,7 @@ class Receiver:
         self._settings, self._ask = settings, ask
         self._counters = Counters(settings.counters, settings.process)
         self._presence = Presence(settings.counters, settings.process)
-        self._door = Door(book, inbox, self._counters, self._presence)
+        self._door = Door(book, inbox, self._counters, self._presence, settings.ae_title)
         self._callers = Callers(settings.counters, settings.process)
         self._endings = Endings(settings.counters, settings.process)
         self._policy = Policy(settings.ae_title, settings.max_associations, book, self._counters, self._callers)

@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 from pynetdicom.events import Event
 
-from scp.arrival import Arrival, Refusal
+from scp.arrival import FETCHED, Arrival, Refusal
 from scp.command import Answer, Command
 from scp.counters import Count, Counters
 from scp.inbox import Inbox, Writing
@@ -36,11 +36,27 @@ OUR_FAULT: Final = Answer(0xC0FF, "Not kept: an error of the receiver, which has
 class Door:
     """Where objects come in. It knows how many are just being kept, and may be closed to further ones."""
 
-    def __init__(self, book: PeerBook, inbox: Inbox, counters: Counters, presence: Presence) -> None:
-        self.book, self.inbox, self.counters, self.presence = book, inbox, counters, presence
+    def __init__(
+        self, book: PeerBook, inbox: Inbox, counters: Counters, presence: Presence, own_title: str = ""
+    ) -> None:
+        self.book, self.inbox, self.counters, self.presence, self.own_title = book, inbox, counters, presence, own_title
         self.closing = threading.Event()
         self._busy: set[int] = set()
         self._lock = threading.Lock()
+
+    def peer(self, calling: str) -> Peer | None:
+        """Who calls; None if we do not know them (any more)."""
+        return self.book.find(calling)
+
+    def was_fetched(self, request: Command) -> bool:
+        """Tell whether it comes because we asked for it, by C-MOVE."""
+        return bool(self.own_title) and request.originator == self.own_title
+
+    def check(self, identity: Identity) -> None:
+        """Raise Unacceptable for an object that must not come in here, however sound it is."""
+
+    def kept(self, identity: Identity) -> None:
+        """An object is durably in the inbox."""
 
     def is_busy(self, association: object) -> bool:
         """Tell whether an object of this association is just being kept."""
@@ -102,7 +118,7 @@ class Storing:
             self._writing = None
 
     def _begin(self, abstract_syntax: str) -> None:
-        peer = self._door.book.find(self._calling)
+        peer = self._door.peer(self._calling)
         self._answer = _objection(peer, self._request, abstract_syntax)
         if peer is not None and self._answer is None:
             self._peer = peer
@@ -113,6 +129,7 @@ class Storing:
     def _keep(self, writing: Writing) -> None:
         identity = self._screening.finish()
         _check_announced(self._request, identity)
+        self._door.check(identity)
         size = writing.size
         writing.keep(
             Arrival(
@@ -124,9 +141,11 @@ class Storing:
                 identity.series_uid,
                 self._syntax,
                 datetime.now(UTC),
+                fetched=FETCHED if self._door.was_fetched(self._request) else "",
             )
         )
         self._writing = None
+        self._door.kept(identity)
         self._door.counters.add(Count.INSTANCES)
         self._door.counters.add(Count.BYTES, size)
         self._door.presence.stored(self._association, self._peer.origin, identity.study_uid)

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from worklist.states import CaseState, CommitmentState, DeliveryState, ReportState
+from worklist.states import CaseState, CommitmentState, DeliveryState, PriorState, ReportState
 
 
 def now() -> datetime:
@@ -81,6 +81,7 @@ class Base(DeclarativeBase):
         ReportState: _state(ReportState),
         DeliveryState: _state(DeliveryState),
         CommitmentState: _state(CommitmentState),
+        PriorState: _state(PriorState),
     }
 
 
@@ -107,9 +108,9 @@ class Site(Base):
 
 
 class Peer(Base):
-    """One DICOM application entity of a site: it may send to us, receive reports from us, or both.
+    """One DICOM application entity of a site: it may send to us, receive reports from us, be asked for earlier studies.
 
-    A receiver with `base_url` is reached by DICOMweb there, and has neither AE title nor host.
+    One with `base_url` is reached by DICOMweb there, and has neither AE title nor host.
     """
 
     __tablename__ = "peer"
@@ -125,6 +126,7 @@ class Peer(Base):
     base_url: Mapped[str] = mapped_column(default="", server_default="")  # of its DICOMweb
     access: Mapped[str] = mapped_column(Text, default="", server_default="")  # credentials, sealed for `base_url`
     rights: Mapped[list[Any]] = mapped_column(default=lambda: ["store", "echo", "commitment"])  # of one that may send
+    retrieval: Mapped[str] = mapped_column(String(8), default="", server_default="")  # worklist.states.Retrieval
     site: Mapped[Site] = relationship(back_populates="peers")
 
     @property
@@ -248,6 +250,7 @@ class Study(Base):
     first_at: Mapped[datetime] = mapped_column(default=now)
     last_at: Mapped[datetime] = mapped_column(default=now, index=True)  # when its newest instance arrived
     settled: Mapped[bool] = mapped_column(default=False, server_default=false())  # quiet, and its case was opened
+    fetched: Mapped[bool] = mapped_column(default=False, server_default=false())  # by us, as a prior: it opens no case
     version: Mapped[int] = mapped_column(default=0)  # grows with every instance: the ETag of what we say of it
     replaced: Mapped[int] = mapped_column(default=0, server_default="0")  # images in whose place a version was accepted
     expected: Mapped[int | None]  # how many images the sender's own archive counts, where it can be asked
@@ -435,6 +438,62 @@ class CaseStudy(Base):
     __tablename__ = "case_study"
     case_id: Mapped[int] = mapped_column(ForeignKey("case.id"), primary_key=True)
     study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), primary_key=True, index=True)
+
+
+class PriorSearch(Base):
+    """The search for the earlier studies of a case's patient in the archive of its site, and whom it is for.
+
+    `left_out`: what the archive showed and was not taken, {"what", "why"}. A new search of a case is the same row.
+    """
+
+    __tablename__ = "prior_search"
+    __table_args__ = (Index("ix_prior_search_state_next_attempt_at", "state", "next_attempt_at"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    case_id: Mapped[int] = mapped_column(ForeignKey("case.id"), unique=True)
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"), index=True)
+    asked_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))  # nobody: when the case was opened
+    patient_id: Mapped[str]
+    issuer: Mapped[str] = mapped_column(default="")
+    patient_name: Mapped[str] = mapped_column(default="")
+    birth_date: Mapped[str] = mapped_column(String(8), default="")
+    state: Mapped[PriorState] = mapped_column(default=PriorState.WANTED)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    answered_at: Mapped[datetime | None]
+    source: Mapped[str] = mapped_column(default="")  # the archive, in words: "PACS@10.0.0.5:104"
+    left_out: Mapped[list[Any]] = mapped_column(default=list)
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_attempt_at: Mapped[datetime | None]
+    lease_until: Mapped[datetime | None]
+    last_error: Mapped[str] = mapped_column(Text, default="")
+    case: Mapped[Case] = relationship()
+    priors: Mapped[list[Prior]] = relationship(back_populates="search", order_by="Prior.id")
+
+
+class Prior(Base):
+    """One earlier study that is fetched for a case: what the archive says of it, and how far that is."""
+
+    __tablename__ = "prior"
+    __table_args__ = (
+        Index("uq_prior_search_id_study_uid", "search_id", "study_uid", unique=True),
+        Index("ix_prior_origin_study_uid", "origin", "study_uid"),
+        Index("ix_prior_state_next_attempt_at", "state", "next_attempt_at"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    search_id: Mapped[int] = mapped_column(ForeignKey("prior_search.id"))
+    origin: Mapped[str] = mapped_column(String(32))
+    study_uid: Mapped[str] = mapped_column(String(64))
+    study_date: Mapped[str] = mapped_column(String(8), default="")
+    description: Mapped[str] = mapped_column(default="")
+    modalities: Mapped[list[Any]] = mapped_column(default=list)
+    images: Mapped[int | None]  # as the archive counts them
+    was_here: Mapped[bool] = mapped_column(default=False)  # it needed not be fetched
+    state: Mapped[PriorState] = mapped_column(default=PriorState.WANTED)
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_attempt_at: Mapped[datetime | None]
+    lease_until: Mapped[datetime | None]
+    last_error: Mapped[str] = mapped_column(Text, default="")
+    sent_at: Mapped[datetime | None]  # the archive said that it had sent all
+    search: Mapped[PriorSearch] = relationship(back_populates="priors")
 
 
 class ShareLink(Base):

@@ -1,4 +1,4 @@
-"""The states of a case, of a report, of a delivery and of a storage commitment transaction."""
+"""The states of a case, a report, a delivery, a storage commitment transaction and a search for earlier studies."""
 
 from enum import StrEnum
 
@@ -38,6 +38,25 @@ class CommitmentState(StrEnum):
     JUDGED = "JUDGED"  # the sender has not taken the report yet
     REPORTED = "REPORTED"
     GIVEN_UP = "GIVEN_UP"  # nobody took the report for days
+
+
+class PriorState(StrEnum):
+    """How far a search for a patient's earlier studies is, and the fetching of each."""
+
+    WANTED = "WANTED"  # not asked for yet, or will be again
+    COMING = "COMING"  # the archive says that it sent all; not all is here yet
+    DONE = "DONE"
+    NEEDS_PERSON = "NEEDS_PERSON"  # it was tried often enough, or the archive said no for good
+    CANCELLED = "CANCELLED"
+
+
+class Retrieval(StrEnum):
+    """How earlier studies are fetched from a site's archive. The values are stored."""
+
+    NONE = ""  # it is not asked for any
+    GET = "get"  # C-FIND and C-GET: they come on our own association
+    MOVE = "move"  # C-FIND and C-MOVE: it calls us, and sends them
+    WEB = "web"  # QIDO-RS and WADO-RS
 
 
 class TroubleKind(StrEnum):
