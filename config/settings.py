@@ -26,6 +26,7 @@ from config.errors import Explained
 DEFAULTS = Path(__file__).parent / "default.toml"
 DEMO = Path(__file__).parent / "demo.toml"
 SHIPPED_ROUTING = Path(__file__).parent / "routing.toml"
+SHIPPED_PRIORS = Path(__file__).parent / "priors.toml"
 PROGRAM = Path(__file__).parent.parent
 
 
@@ -127,6 +128,14 @@ class Delivery(_Section):
     longest_pause: float = Field(gt=0)
 
 
+class Priors(_Section):
+    """Earlier studies from a site's archive: its seconds for an answer, and for sending one study in all."""
+
+    rules: str
+    timeout: float = Field(gt=0)
+    study_seconds: float = Field(gt=0)
+
+
 class Commitment(_Section):
     """Storage commitment: how long a transaction may wait for its images, and how many days its report is tried."""
 
@@ -170,6 +179,7 @@ class Settings(BaseSettings):
     studies: Studies
     cache: Cache
     delivery: Delivery
+    priors: Priors
     commitment: Commitment
     web: Web
     viewer: Viewer
@@ -217,6 +227,11 @@ class Settings(BaseSettings):
     def routing_file(self) -> Path:
         """The routing rules in force."""
         return Path(self.studies.routing) if self.studies.routing else SHIPPED_ROUTING
+
+    @property
+    def priors_file(self) -> Path:
+        """The rules in force about which earlier studies are fetched."""
+        return Path(self.priors.rules) if self.priors.rules else SHIPPED_PRIORS
 
     @property
     def assets(self) -> Path:

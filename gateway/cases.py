@@ -15,6 +15,7 @@ from gateway.parts import Parts
 from orthanc.errors import ArchiveError, Unreadable
 from scp.presence import being_sent
 from worklist.models import Study, now
+from worklist.priors import look_if_possible
 from worklist.settling import Waiting, settle, something_to_settle
 
 log = structlog.get_logger()
@@ -38,6 +39,8 @@ def settle_complete_studies(parts: Parts) -> bool:
             return False
     with parts.database.writing() as session:
         opened = settle(session, waiting, parts.routing.route)
+        for case_id in opened:
+            look_if_possible(session, case_id)
     for case_id in opened:
         log.info("case ready", case=case_id)
         _bake(parts, case_id)

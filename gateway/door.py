@@ -75,7 +75,7 @@ def pieces(file: BinaryIO, at: int, size: int = PIECE) -> Iterator[bytes]:
         yield piece
 
 
-def put(inbox: Inbox, looked: Looked, origin: str, sender: str = UPLOAD, made_by: str = "") -> None:
+def put(inbox: Inbox, looked: Looked, origin: str, sender: str = UPLOAD, made_by: str = "", fetched: str = "") -> None:
     """Keep it: durable on return. Raises OSError if the disk says no; nothing was kept then."""
     identity = looked.identity
     arrival = Arrival(
@@ -88,6 +88,7 @@ def put(inbox: Inbox, looked: Looked, origin: str, sender: str = UPLOAD, made_by
         transfer_syntax=looked.transfer_syntax,
         received_at=datetime.now(UTC),
         made_by=made_by,
+        fetched=fetched,
     )
     with inbox.begin() as writing:
         for piece in pieces(looked.file, looked.dataset_at):

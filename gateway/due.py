@@ -19,14 +19,14 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, aliased
 
 from config.database import Database
-from worklist.models import Commitment, Delivery, Peer, Report, now
-from worklist.states import CommitmentState, DeliveryState, ReportState
+from worklist.models import Commitment, Delivery, Peer, Prior, PriorSearch, Report, now
+from worklist.states import CommitmentState, DeliveryState, PriorState, ReportState
 
 log = structlog.get_logger()
 LEASE = timedelta(minutes=2)
 RENEWALS = 4  # within one lease: a database that is away for a moment costs nothing
 MOST_DOUBLINGS = 32
-State = ReportState | DeliveryState | CommitmentState
+State = ReportState | DeliveryState | CommitmentState | PriorState
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Due:
     """The rows of one table that wait in one state, and the pauses between attempts."""
 
     database: Database
-    table: type[Report] | type[Delivery] | type[Commitment]
+    table: type[Report] | type[Delivery] | type[Commitment] | type[PriorSearch] | type[Prior]
     state: State
     first_pause: float
     longest_pause: float
@@ -95,12 +95,16 @@ class Due:
         """It did not work; try again after a pause that doubles each time, or leave it in another state."""
         with self.database.writing() as session:
             attempts = session.scalars(select(self.table.attempts).where(self.table.id == row)).one()
-            pause = min(self.first_pause * 2 ** min(max(0, attempts - 1), MOST_DOUBLINGS), self.longest_pause)
-            values = {"last_error": error, "lease_until": None, "next_attempt_at": now() + timedelta(seconds=pause)}
+            values = {"last_error": error, "lease_until": None, "next_attempt_at": now() + self.pause(attempts)}
             if state is not None:
                 values["state"] = state
             undone = (self.table.id == row, self.table.state == self.state)  # by another, if our lease ran out
             session.execute(update(self.table).where(*undone).values(**values))
+
+    def pause(self, attempts: int) -> timedelta:
+        """How long to wait after so many attempts."""
+        doubled = self.first_pause * 2 ** min(max(0, attempts - 1), MOST_DOUBLINGS)
+        return timedelta(seconds=min(doubled, self.longest_pause))
 
     def put_off_others(self, row: int) -> None:
         """The peer of this delivery is not there: what else waits for it waits as long."""

@@ -10,10 +10,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gateway.names import same_name
+from gateway.same_patient import contradiction
 from orthanc.header import InstanceHeader
 from scp.arrival import Arrival
+from scp.asked import Patient
 from scp.inbox import Entry
-from worklist.models import Instance, Series, Study
+from worklist.models import Instance, Prior, PriorSearch, Series, Study
 
 SELF_TEST = "self-test"  # the origin of what `overread doctor` sends
 SELF_TEST_PATIENT = "SELF-TEST"  # its Patient ID; the archive tells instances apart by it, so it never is a patient's
@@ -79,11 +81,13 @@ class Identities:
     _earlier: dict[tuple[str, str], Known] = field(default_factory=dict)
     _makers: dict[_Series, set[int | None]] = field(default_factory=dict)
     _accepted: set[str] = field(default_factory=set)
+    _asked_for: dict[tuple[str, str], list[Patient]] = field(default_factory=dict)
 
     def look_up(self, session: Session, arrivals: Sequence[Arrival]) -> None:
         """Find what we already have under the UIDs of a batch; `check` knows of nothing else."""
         self._look_up_patients(session, {arrival.study_uid for arrival in arrivals})
         self._look_up_makers(session, {arrival.series_uid for arrival in arrivals if arrival.made_by})
+        self._look_up_asked_for(session, {arrival.study_uid for arrival in arrivals if arrival.fetched})
         chosen = (
             select(Study.origin, Instance.sop_uid, Instance.sha256, Instance.archive_id)
             .join(Study, Study.id == Instance.study_id)
@@ -106,6 +110,14 @@ class Identities:
         made = select(Study.origin, Study.study_uid, Series.series_uid, Series.made_by).join(Study)
         for origin, study_uid, series_uid, maker in session.execute(made.where(Series.series_uid.in_(series_uids))):
             self._makers.setdefault((origin, study_uid, series_uid), set()).add(maker)
+
+    def _look_up_asked_for(self, session: Session, study_uids: set[str]) -> None:
+        if not study_uids:
+            return
+        said = (PriorSearch.patient_id, PriorSearch.issuer, PriorSearch.patient_name, PriorSearch.birth_date)
+        asked = select(Prior.origin, Prior.study_uid, *said).join(PriorSearch, PriorSearch.id == Prior.search_id)
+        for origin, study_uid, *patient in session.execute(asked.where(Prior.study_uid.in_(study_uids))):
+            self._asked_for.setdefault((origin, study_uid), []).append(Patient(*patient))
 
     def known(self, arrival: Arrival) -> Known | None:
         """What we wrote down for this origin and UID, of those that were looked up."""
@@ -132,6 +144,8 @@ class Identities:
         if arrival.origin != SELF_TEST and header.patient_id == SELF_TEST_PATIENT:
             raise Contradiction(f"The Patient ID {SELF_TEST_PATIENT} is that of Overread's own test image.")
         patient = self._same_patient(arrival, header)
+        if arrival.fetched:
+            self._was_asked_for(arrival, header)
         if arrival.made_by:
             self._own_series(arrival)
         verdict = self._same_content(arrival, sha256)
@@ -152,6 +166,16 @@ class Identities:
                 reason = f"Its {what} is not that of the other images of the same study."
                 raise Contradiction(reason, f"{'another' if said else 'no'} {IN_WORDS[what]}")
         return here
+
+    def _was_asked_for(self, arrival: Arrival, header: InstanceHeader) -> None:
+        """An earlier study is the asked one, of the patient whose studies were asked for, whatever an archive sends."""
+        asked = self._asked_for.get((arrival.origin, arrival.study_uid))
+        if not asked:
+            raise Contradiction("It was sent along with an earlier study that was asked for, but was not asked for.")
+        said = Patient(header.patient_id, header.issuer, header.patient_name, header.birth_date)
+        wrong = [contradiction(each, said) for each in asked]
+        if all(wrong):
+            raise Contradiction(f"It was fetched as an earlier study of a patient, but has {wrong[0]}.", wrong[0])
 
     def _own_series(self, arrival: Arrival) -> None:
         """What a reader made never becomes part of a series that somebody else sent or made."""

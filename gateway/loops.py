@@ -44,12 +44,18 @@ def never() -> float:
     return math.inf
 
 
+def numbered(name: str, number: int) -> str:
+    """The name of one of several loops that do the same."""
+    return name if number == 1 else f"{name} {number}"
+
+
 @dataclass(slots=True)
 class Loop:
     """One kind of work: `step` does a piece and says whether there may be more at once.
 
     After nothing was to do it rests: until it hears something new `in_` a place, until `soonest` (seconds from now),
-    or for a while; but `pause` seconds at least lie between two looks.
+    or for a while; but `pause` seconds at least lie between two looks. A step that waits for a stranger `takes_long`:
+    it has its own bound, and is no sign of death; `halt` is called when the worker stops, so that it ends early.
     """
 
     name: str
@@ -57,6 +63,8 @@ class Loop:
     pause: float
     in_: frozenset[str] = frozenset({"rows"})
     soonest: Callable[[], float] = never
+    takes_long: bool = False
+    halt: Callable[[], object] = tuple
     ok: bool = True
     detail: str = ""
     _began: float | None = None  # None: it rests
@@ -65,7 +73,7 @@ class Loop:
     @property
     def beat(self) -> float:
         """When it last showed that it goes on, by the monotonic clock: who rests is ready at any time."""
-        return self._began or time.monotonic()
+        return time.monotonic() if self.takes_long else self._began or time.monotonic()
 
     def wake(self) -> None:
         """Let it look, if it rests."""
@@ -120,6 +128,7 @@ def run_loops(
     _listen(database, loops, watch)
     stop.set()
     for loop in loops:
+        loop.halt()
         loop.wake()
     return _still_at_work(threads)
 

@@ -16,6 +16,8 @@ from orthanc.cache import ReadCache
 from orthanc.decoder import Decoder
 from scp.inbox import Inbox
 from scp.sender import Sender
+from worklist.prior_file import read_prior_rules
+from worklist.prior_rules import PriorRules
 from worklist.routing import Routing, load_rules
 
 
@@ -35,6 +37,7 @@ class Parts:
     sender: Sender
     ways: Ways
     routing: Routing
+    prior_rules: PriorRules
 
 
 def build_parts(settings: Settings) -> Parts:
@@ -48,7 +51,7 @@ def build_parts(settings: Settings) -> Parts:
         connections=settings.archive.connections,
         timeout=settings.archive.timeout,
     )
-    ways = ways_of(settings)
+    ways, routing = ways_of(settings), load_rules(settings.routing_file)
     return Parts(
         settings=settings,
         folders=folders,
@@ -61,5 +64,6 @@ def build_parts(settings: Settings) -> Parts:
         decoder=Decoder(),
         sender=ways.sender,
         ways=ways,
-        routing=load_rules(settings.routing_file),
+        routing=routing,
+        prior_rules=read_prior_rules(settings.priors_file, dict(routing.rules.words)),
     )

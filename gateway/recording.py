@@ -18,6 +18,7 @@ from gateway.headers import series_text, study_text
 from gateway.identity import OTHER_CONTENT, self_test_part
 from gateway.taken import Archived, Rejected
 from gateway.troubles import note_quarantine
+from scp.arrival import FETCHED
 from worklist.images import InstanceFacts, Recording, SignedUpon, record_all, replace
 from worklist.models import Pulse, now
 
@@ -94,7 +95,8 @@ def _note_self_test(session: Session, sop_uid: str) -> None:
 def _recording(one: Archived) -> Recording:
     header, arrival = one.facts.header, one.facts.arrival
     made_by = int(arrival.made_by) if arrival.made_by else None
-    return Recording(arrival.origin, study_text(header), series_text(header), _facts(one), made_by)
+    said = (study_text(header), series_text(header), _facts(one))
+    return Recording(arrival.origin, *said, made_by, fetched=arrival.fetched == FETCHED)
 
 
 def _facts(one: Archived) -> InstanceFacts:

@@ -22,7 +22,7 @@ def remove_peer(session: Session, site: Site, name: str) -> int:
     """
     peers = session.scalars(select(Peer).where(Peer.site_id == site.id)).all()
     found = [peer for peer in peers if peer.name == name]
-    if not any(peer.may_send or peer.receives_reports for peer in found):
+    if not any(peer.may_send or peer.receives_reports or peer.retrieval for peer in found):
         raise BadPeer(f"{site.code} has no peer {name}. See: overread site show {site.code} --data DIR")
     return sum(retire(session, peer) for peer in found)
 
@@ -50,7 +50,7 @@ def retire(session: Session, peer: Peer) -> int:
         session.delete(peer)
         return 0
     peer.may_send = peer.receives_reports = False
-    peer.access = ""
+    peer.access = peer.retrieval = ""
     waiting = update(Delivery).where(Delivery.peer_id == peer.id, Delivery.state != DeliveryState.PROVEN)
     stopped = waiting.values(state=DeliveryState.NEEDS_PERSON, next_attempt_at=None, last_error=STOPPED)
     return len(session.scalars(stopped.returning(Delivery.id)).all())

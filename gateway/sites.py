@@ -16,9 +16,11 @@ from config.database import Database
 from config.errors import Explained
 from config.private import write_private
 from gateway.credentials import Safe
+from gateway.site_removal import retire
 from gateway.site_words import BadPeer, checked_base_url, checked_code, checked_host, checked_name, checked_title
 from scp.tls import Shown
 from worklist.models import Heard, Peer, Site, TurnedAway
+from worklist.states import Retrieval
 from worklist.turned_away import Caller, turned_away
 
 WEB = re.compile(r"https?://", re.IGNORECASE)
@@ -119,14 +121,45 @@ def let_receive(session: Session, site: Site, receiver: Receiver) -> Peer:
 
     Its credentials stay where none are given.
     """
-    place = or_(Peer.host != "", Peer.base_url != "")
-    same = (Peer.ae_title == receiver.ae_title, Peer.base_url == receiver.base_url, place)
+    peer = _reached_at(session, site, receiver)
+    peer.proof, peer.receives_reports = receiver.proof, True
+    return peer
+
+
+def let_be_asked(session: Session, site: Site, archive: Receiver, retrieval: Retrieval) -> Peer:
+    """Ask this one, and no other of the site, for earlier studies; by C-MOVE it comes in by our own door.
+
+    Raises BadPeer where that AE title already sends for another site.
+    """
+    if bool(archive.base_url) != (retrieval is Retrieval.WEB):
+        raise BadPeer("C-GET and C-MOVE need AE@HOST:PORT, DICOMweb the URL where it begins.")
+    forget_archive(session, site)
+    peer = _reached_at(session, site, archive)
+    peer.retrieval = retrieval
+    session.flush()
+    if retrieval is Retrieval.MOVE:
+        let_send(session, site, archive.ae_title)
+    return peer
+
+
+def forget_archive(session: Session, site: Site) -> None:
+    """Ask nobody of this site for earlier studies any more."""
+    asked = select(Peer).where(Peer.site_id == site.id, Peer.retrieval != Retrieval.NONE)
+    for peer in session.scalars(asked):
+        peer.retrieval = Retrieval.NONE
+        if not (peer.may_send or peer.receives_reports):
+            retire(session, peer)
+
+
+def _reached_at(session: Session, site: Site, place: Receiver) -> Peer:
+    """The row of one that we call; its credentials stay where none are given."""
+    called = or_(Peer.host != "", Peer.base_url != "")
+    same = (Peer.ae_title == place.ae_title, Peer.base_url == place.base_url, called)
     rows = select(Peer).where(Peer.site_id == site.id, *same)
     known = session.scalars(rows.order_by(Peer.receives_reports.desc(), Peer.id.desc())).first()
-    peer = known or Peer(site_id=site.id, ae_title=receiver.ae_title)
-    peer.host, peer.port, peer.proof, peer.tls = receiver.host, receiver.port, receiver.proof, receiver.tls
-    peer.base_url, peer.access = receiver.base_url, receiver.access or peer.access or ""
-    peer.receives_reports = True
+    peer = known or Peer(site_id=site.id, ae_title=place.ae_title)
+    peer.host, peer.port, peer.tls = place.host, place.port, place.tls
+    peer.base_url, peer.access = place.base_url, place.access or peer.access or ""
     session.add(peer)
     return peer
 

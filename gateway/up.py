@@ -97,9 +97,11 @@ def _prepare(settings: Settings, folders: Folders) -> None:
     from gateway.dicom_tls import for_calls, for_listener
     from gateway.sites import write_peer_book
     from worklist import schema
+    from worklist.prior_file import read_prior_rules
     from worklist.routing import load_rules
 
-    load_rules(settings.routing_file)
+    routing = load_rules(settings.routing_file)
+    read_prior_rules(settings.priors_file, dict(routing.rules.words))
     for_listener(settings.dicom.tls)
     for_calls(settings.dicom.tls)
     remember_start(settings)

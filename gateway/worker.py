@@ -22,8 +22,9 @@ from gateway.due import Due
 from gateway.expecting import Expecting
 from gateway.installation import Folders
 from gateway.keeping import Keeping
-from gateway.loops import Loop, at_once, never, run_loops
+from gateway.loops import Loop, at_once, never, numbered, run_loops
 from gateway.parts import Parts, build_parts
+from gateway.prior_loops import prior_loops
 from gateway.publishing import Publishing
 from gateway.quarantine import Quarantine
 from gateway.readiness import mark_ready
@@ -109,11 +110,11 @@ def _loops(parts: Parts) -> Sequence[Loop]:
         Loop("look", completeness.step, 0.5),
         Loop("publish", publishing.step, 0.2, soonest=reports.soonest),
         Loop("keep", keeping.step, 5.0, soonest=at_once),
-        Loop("deliver", delivering.step, 0.2, soonest=deliveries.soonest),
         *(
-            Loop(f"deliver {number}", delivering.step, 0.2, soonest=deliveries.soonest)
-            for number in range(2, AT_ONCE + 1)
+            Loop(numbered("deliver", number), delivering.step, 0.2, soonest=deliveries.soonest, takes_long=True)
+            for number in range(1, AT_ONCE + 1)
         ),
+        *prior_loops(parts),
         Loop("ready", readying.step, 5.0, frozenset(), at_once),
         Loop("commit", committing.step, 0.3, frozenset({"rows", "asked", "reported"}), committing.soonest),
         Loop("clock", Clock(database, delivery.longest_pause).step, 2.0, soonest=at_once),

@@ -56,12 +56,16 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One study that is fetched: its instances, and whose they will be. `goes_on` is asked now and then."""
+    """One study that is fetched: its instances, whose they will be, and those that need not come again.
+
+    `goes_on` is asked at each instance.
+    """
 
     study_uid: str
     origin: str
     listed: tuple[Listed, ...]
     goes_on: Callable[[], bool]
+    here: frozenset[str] = frozenset()
 
     @property
     def sop_uids(self) -> frozenset[str]:

@@ -8,6 +8,8 @@ from typing import Final
 
 from scp.asked import Listed
 
+MOST: Final = 127
+"""Contexts of one association beside the one for C-GET."""
 _ROOT: Final = "1.2.840.10008.5.1.4.1.1."
 _CR, _DX, _US = ("1",), ("1.1", "1.1.1"), ("6.1", "3.1", "6", "3", "6.2", "6.3")
 _XRAY = ("12.1", "12.2", "12.1.1", "12.2.1", "12.3", "13.1.1")
@@ -47,7 +49,12 @@ def kinds_of(listed: Iterable[Listed]) -> list[str]:
     found: dict[str, None] = {}
     for one in listed:
         found |= dict.fromkeys([one.sop_class_uid] if one.sop_class_uid else _usual(one.modality))
-    return list(found)[:127]
+    return list(found)[:MOST]
+
+
+def other_kinds(kinds: Iterable[str]) -> list[str]:
+    """All usual ones besides these: an instance may be of another class than its series' modality has."""
+    return [kind for kind in dict.fromkeys(_usual("")) if kind not in set(kinds)]
 
 
 def _usual(modality: str) -> list[str]:

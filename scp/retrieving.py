@@ -17,7 +17,7 @@ from scp.counters import Counters
 from scp.finding import STUDY_ROOT_FIND
 from scp.getting import GetDoor, GettingSocket
 from scp.inbox import Inbox
-from scp.kinds import kinds_of
+from scp.kinds import MOST, kinds_of, other_kinds
 from scp.limits import Limits
 from scp.peers import Peer
 from scp.presence import Presence
@@ -33,7 +33,6 @@ _COMPRESSED: Final = tuple(f"1.2.840.10008.1.2.{end}" for end in (
     "4.100", "4.106", "4.101", "4.104", "4.105", "4.107", "4.108",
 ))  # fmt: skip
 """Those that archives keep images in, the usual ones first."""
-_MOST_CONTEXTS: Final = 128
 _SILENCE: Final = 10
 """So many times as long as for another answer an archive may say nothing while it sends to us (PS3.4 C.4.2.3.1)."""
 _PENDING: Final = frozenset({0xFF00, 0xFF01})
@@ -96,7 +95,7 @@ class DicomArchive:
         return self._move(wanted) if self.moves else self._get(wanted)
 
     def _get(self, wanted: Wanted) -> int:
-        """Have it sent; what did not come is asked for a second time, in compressed transfer syntaxes alone.
+        """Have it sent; what did not come is asked for a second time, compressed, or of other SOP classes.
 
         DCMTK sends everything of one SOP class in the first context that was accepted for it, or not at all.
         """
@@ -106,7 +105,7 @@ class DicomArchive:
         self._get_in(_storage(kinds), wanted, door)
         if door.missing:
             with contextlib.suppress(PeerUnavailable, PeerRefused):  # what is missing is counted
-                self._get_in([build_context(kind, [*_COMPRESSED]) for kind in kinds], wanted, door)
+                self._get_in(_otherwise(kinds), wanted, door)
         return len(door.missing)
 
     def _get_in(self, storage: list[PresentationContext], wanted: Wanted, door: GetDoor) -> None:
@@ -181,10 +180,15 @@ def _plainly(model: str) -> PresentationContext:
 
 def _storage(kinds: list[str]) -> list[PresentationContext]:
     """Each transfer syntax in a context of its own, as far as there is room, so that images come as they are kept."""
-    each = max(1, (_MOST_CONTEXTS - 1) // max(1, len(kinds)))
+    each = max(1, MOST // max(1, len(kinds)))
     syntaxes = (*_PLAIN, *_COMPRESSED)
     alone, together = syntaxes[: each - 1], syntaxes[each - 1 :]
     return [build_context(kind, [*some]) for kind in kinds for some in (*((one,) for one in alone), together) if some]
+
+
+def _otherwise(kinds: list[str]) -> list[PresentationContext]:
+    compressed = [build_context(kind, [*_COMPRESSED]) for kind in kinds]
+    return [*compressed, *(build_context(kind, [*_PLAIN, *_COMPRESSED]) for kind in other_kinds(kinds))][:MOST]
 
 
 def _keys(wanted: Wanted) -> Dataset:

@@ -41,11 +41,11 @@ class Showing:
     endpoint: Endpoint
 
     def studies_of(self, patient: Patient) -> list[FoundStudy]:
-        """What it shows under this Patient ID (and issuer, where one is known): every study with a UID.
+        """What it shows under this Patient ID: every study with a UID. Nothing is compared here.
 
-        Nothing is compared here. Raises PeerUnavailable, PeerRefused.
+        The issuer is asked for, not searched by: older images often name none. Raises PeerUnavailable, PeerRefused.
         """
-        keys = _keys("STUDY", *_STUDY_KEYS, PatientID=patient.patient_id, IssuerOfPatientID=patient.issuer)
+        keys = _keys("STUDY", *_STUDY_KEYS, PatientID=patient.patient_id)
         read = (_study(found) for found in self._answers(keys, MOST_STUDIES))
         return [one for one in read if one is not None and well_formed([one.study_uid])]
 

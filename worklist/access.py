@@ -139,6 +139,8 @@ def _by_own_right(sight: Sight, study: type[Study], *, listed: bool) -> ColumnEl
 def _priors(of_case: Select[int]) -> Select[int]:
     """What is there to compare with: studies of the same site, of the same Patient ID and issuer (docs/adr/0015)."""
     one, prior = aliased(Study), aliased(Study)
-    same = and_(prior.patient_id == one.patient_id, prior.issuer == one.issuer, prior.origin == one.origin)
+    known_as_theirs = and_(prior.fetched, prior.birth_date == one.birth_date, or_(prior.issuer == "", one.issuer == ""))
+    alike = or_(prior.issuer == one.issuer, known_as_theirs)  # name and birth date were compared as it was fetched
+    same = and_(prior.patient_id == one.patient_id, alike, prior.origin == one.origin)
     named = and_(one.patient_id != "", one.origin.startswith(OF_A_SITE))
     return select(prior.id).join(one, same).where(one.id.in_(of_case), named)

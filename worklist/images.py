@@ -94,6 +94,7 @@ class Recording:
     series: SeriesText
     facts: InstanceFacts
     made_by: int | None = None  # the reader who made it in the viewer
+    fetched: bool = False  # it came because we asked for an earlier study
 
 
 def record(
@@ -121,7 +122,7 @@ def replace(session: Session, one: Recording) -> None:
 
     Raises SignedUpon where a report was signed on the first: asked here, where nobody can sign meanwhile.
     """
-    study = _study(session, one.origin, one.study, one.facts.received_at)
+    study = _study(session, one)
     row = session.scalars(
         select(Instance).where(Instance.study_id == study.id, Instance.sop_uid == one.facts.sop_uid)
     ).one_or_none()
@@ -153,7 +154,9 @@ def _count_replaced(study: Study, left: Series, entered: Series) -> None:
 
 def _record_study(session: Session, recordings: Sequence[Recording], *, ours: bool) -> list[Recording]:
     first = recordings[0]
-    known = _study(session, first.origin, first.study, first.facts.received_at)
+    known = _study(session, first)
+    if known.fetched and not ours and not all(one.fetched for one in recordings):
+        _make_it_theirs(known, recordings)
     fresh, left_out = _unseen(session, known, recordings)
     series: dict[str, Series] = {}
     rows = []
@@ -205,7 +208,15 @@ def _moved(session: Session, study: Study, facts: InstanceFacts) -> None:
 _NAMES = tuple(InstanceFacts.__dataclass_fields__)
 
 
-def _study(session: Session, origin: str, text: StudyText, received_at: datetime) -> Study:
+def _make_it_theirs(study: Study, recordings: Sequence[Recording]) -> None:
+    """Its site sends by itself what we had fetched: it wants it read, so that a case is opened once it is complete."""
+    study.fetched = study.settled = False
+    study.last_at = max(study.last_at, *(one.facts.received_at for one in recordings))
+
+
+def _study(session: Session, one: Recording) -> Study:
+    """Its row. What was fetched is complete when it comes: it opens no case."""
+    origin, text, received_at = one.origin, one.study, one.facts.received_at
     found = session.scalars(
         # locked: nobody settles it, or counts its versions, between our look and our change
         select(Study).where(Study.origin == origin, Study.study_uid == text.study_uid).with_for_update()
@@ -216,7 +227,8 @@ def _study(session: Session, origin: str, text: StudyText, received_at: datetime
         origin=origin,
         first_at=received_at,
         last_at=received_at,
-        settled=False,
+        settled=one.fetched,
+        fetched=one.fetched,
         version=0,
         **{name: getattr(text, name) for name in StudyText.__dataclass_fields__},
     )

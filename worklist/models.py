@@ -486,6 +486,7 @@ class Prior(Base):
     description: Mapped[str] = mapped_column(default="")
     modalities: Mapped[list[Any]] = mapped_column(default=list)
     images: Mapped[int | None]  # as the archive counts them
+    lacking: Mapped[int] = mapped_column(default=0)  # so many of them it could not send
     was_here: Mapped[bool] = mapped_column(default=False)  # it needed not be fetched
     state: Mapped[PriorState] = mapped_column(default=PriorState.WANTED)
     attempts: Mapped[int] = mapped_column(default=0)

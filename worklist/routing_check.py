@@ -96,6 +96,13 @@ class Checker:
                 self.mistake(path, f"“{each}” has no letter or digit, so it would match everything or nothing", each)
         return tuple(each for each in value if isinstance(each, str))
 
+    def codes(self, path: Path, asked: Field, value: object) -> tuple[str, ...]:
+        """A list of codes, each of them one that there is."""
+        written = self.words(path, value)
+        for each in written:
+            self._code(path, asked, each)
+        return written
+
     def conditions(self, path: Path, table: object) -> tuple[Condition, ...]:
         """What a rule asks for (`match`) or leaves out (`unless`)."""
         fields = self.keys(path, table, (), FIELDS)
@@ -107,12 +114,11 @@ class Checker:
         if asked.kind is Kind.YEARS:
             years = self.number(path, value, OLDEST)
             return Condition(asked, (f"{years:g}",), years=years)
-        written = self.words(path, value)
         if asked.kind is Kind.CODES:
-            for each in written:
-                self._code(path, asked, each)
+            written = self.codes(path, asked, value)
             return Condition(asked, written, (Phrases(written, whole=True),))
-        expanded = [self._expanded(path, each) for each in written]
+        written = self.words(path, value)
+        expanded = [self.expanded(path, each) for each in written]
         if asked.kind is Kind.WORDS:
             expanded = [tuple(dict.fromkeys(word for each in expanded for word in each))]
         return Condition(asked, written, tuple(Phrases(each) for each in expanded))
@@ -123,7 +129,8 @@ class Checker:
             meant = f"; DICOM calls it “{usual}”" if usual else _meant(_closest(code.upper(), asked.codes))
             self.mistake(path, f"unknown {asked.name} “{code}”{meant}", code)
 
-    def _expanded(self, path: Path, word: str) -> tuple[str, ...]:
+    def expanded(self, path: Path, word: str) -> tuple[str, ...]:
+        """The words that one entry stands for: itself, or those of the list that it names ("@chest")."""
         if not word.startswith("@"):
             return (word,)
         if word[1:] not in self.word_lists:

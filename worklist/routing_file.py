@@ -34,7 +34,7 @@ class RuleFileError(Explained):
 
 def read_rules(path: Path) -> RuleSet:
     """Read and check a routing file. Raises RuleFileError with every mistake in it."""
-    text = _read(path)
+    text = read_text(path)
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -52,7 +52,8 @@ def read_rules(path: Path) -> RuleSet:
     return rules
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """What is written in a file of rules. Raises RuleFileError."""
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:

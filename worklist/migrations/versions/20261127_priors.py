@@ -47,6 +47,7 @@ def upgrade() -> None:
         sa.Column('description', sa.String(), nullable=False),
         sa.Column('modalities', sa.JSON(), nullable=False),
         sa.Column('images', sa.Integer(), nullable=True),
+        sa.Column('lacking', sa.Integer(), nullable=False),
         sa.Column('was_here', sa.Boolean(), nullable=False),
         sa.Column('sent_at', sa.DateTime(timezone=True), nullable=True),
         *_tried(),

@@ -1,0 +1,422 @@
+"""A case's earlier studies come from the archive of its site, of this patient and no other, and open no case."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom.dataset import Dataset
+from pynetdicom import AE, evt
+
+from config.settings import SHIPPED_PRIORS, SHIPPED_ROUTING
+from gateway.archives import Archives, archives_of
+from gateway.cases import settle_complete_studies
+from gateway.due import Due
+from gateway.prior_arrivals import Arriving
+from gateway.prior_fetch import Fetching
+from gateway.prior_search import Searching
+from gateway.sites import Receiver, let_be_asked, put_site, write_peer_book
+from gateway.ways import ways_of
+from scp.finding import STUDY_ROOT_FIND
+from scp.inbox import Inbox
+from scp.peers import PeerBook
+from scp.retrieving import STUDY_ROOT_MOVE
+from scp.server import Receiver as FrontDoor
+from scp.server import ReceiverSettings
+from worklist.access import Sight, sees_study
+from worklist.models import Case, Prior, PriorSearch, Site, Study, now
+from worklist.prior_file import read_prior_rules
+from worklist.priors import call_off, look, progress
+from worklist.routing_file import read_rules
+from worklist.states import CaseState, PriorState, Retrieval
+
+pytestmark = [pytest.mark.peers, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+RULES = read_prior_rules(SHIPPED_PRIORS, dict(read_rules(SHIPPED_ROUTING).words))
+CONFIGURATION = """
+NetworkTCPPort = {port}
+MaxPDUSize = 16384
+MaxAssociations = 16
+HostTable BEGIN
+overread = (OVERREAD, 127.0.0.1, {destination})
+HostTable END
+VendorTable BEGIN
+VendorTable END
+AETable BEGIN
+PACS {folder} RW (200, 1024mb) ANY
+AETable END
+"""
+OLD = {"StudyInstanceUID": "1.2.1", "SeriesInstanceUID": "1.2.1.1", "StudyDate": "20250301"}
+
+
+@dataclass
+class Pacs:
+    """The hospital's archive: a real dcmqrscp."""
+
+    port: int
+    folder: Path
+    destination: int
+    process: subprocess.Popen[bytes] | None = None
+
+    def hold(self, *objects: bytes) -> None:
+        for number, each in enumerate(objects):
+            path = self.folder / f"{number}.dcm"
+            path.write_bytes(each)
+            command = ["storescu", "-aec", "PACS", "127.0.0.1", str(self.port), str(path)]
+            subprocess.run(command, env=os.environ | {"TCP_NODELAY": "1"}, check=True, capture_output=True)
+
+    def start(self, wait_for: Callable[..., None], answers: Callable[[int], bool]) -> None:
+        command = ["dcmqrscp", "-c", str(self.folder / "qr.cfg")]
+        self.process = subprocess.Popen(command, env=os.environ | {"TCP_NODELAY": "1"})
+        wait_for(lambda: answers(self.port), what="dcmqrscp")
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(10)
+
+
+@pytest.fixture
+def pacs(tmp_path: Path, free_port, wait_for) -> Iterator[Pacs]:
+    made = make_pacs(tmp_path, free_port(), free_port())
+    made.start(wait_for, answers)
+    yield made
+    made.kill()
+
+
+def make_pacs(folder: Path, port: int, destination: int) -> Pacs:
+    home = folder / "pacs"
+    (home / "store").mkdir(parents=True)
+    text = CONFIGURATION.format(port=port, folder=home / "store", destination=destination)
+    (home / "qr.cfg").write_text(text)
+    return Pacs(port, home, destination)
+
+
+def answers(port: int) -> bool:
+    import socket
+
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@dataclass
+class Fetch:
+    """The worker's steps about earlier studies, done by the test."""
+
+    world: Any
+    archives: Archives
+    site_id: int
+    case_id: int
+
+    def searching(self) -> Searching:
+        return Searching(self.world.database, self.archives, RULES, self.due(PriorSearch))
+
+    def fetching(self, lease: timedelta = timedelta(minutes=2)) -> Fetching:
+        return Fetching(self.world.database, self.archives, RULES, self.due(Prior, lease))
+
+    def arriving(self, patience: float = 0.0) -> Arriving:
+        return Arriving(self.world.database, self.world.inbox, self.due(Prior), timedelta(seconds=patience))
+
+    def due(self, table: Any, lease: timedelta = timedelta(minutes=2)) -> Due:
+        return Due(self.world.database, table, PriorState.WANTED, 1.0, 60.0, lease=lease)
+
+    def look(self, who: Any = None) -> None:
+        with self.world.database.writing() as session:
+            look(session, session.get_one(Case, self.case_id), who)
+
+    def all(self, who: Any = None) -> None:
+        """From the question to the last image."""
+        self.look(who)
+        assert self.searching().step()
+        while self.fetching().step():
+            pass
+        self.world.carry()
+        self.arriving(60).step()
+
+    def search(self) -> PriorSearch:
+        with self.world.database.reading() as session:
+            found = session.query(PriorSearch).one()
+            _ = list(found.priors)
+            return found
+
+    def priors(self) -> dict[str, Prior]:
+        return {each.study_uid: each for each in self.search().priors}
+
+    def progress(self) -> Any:
+        with self.world.database.reading() as session:
+            return progress(session, session.query(PriorSearch).one())
+
+    def seen_below_the_case(self, who: Any) -> set[str]:
+        with self.world.database.reading() as session:
+            found = session.query(Study).where(sees_study(Sight(who, self.case_id)))
+            return {each.study_uid for each in found}
+
+    def soon(self, table: Any = Prior) -> None:
+        with self.world.database.writing() as session:
+            for row in session.query(table):
+                row.next_attempt_at = row.lease_until = now() - timedelta(seconds=1)
+
+
+@pytest.fixture
+def fetch(world, people) -> Callable[..., Fetch]:
+    """`fetch(port, retrieval)`: a case of a site whose archive answers there."""
+
+    def make(address: str, retrieval: Retrieval = Retrieval.GET, **said: Any) -> Fetch:
+        site_id, reader = people.site(), people.reader()
+        with world.database.writing() as session:
+            let_be_asked(session, session.get_one(Site, site_id), Receiver.parse(address), retrieval)
+        case_id = world.held_case(reader, site_id, world.make(StudyInstanceUID="1.2.9", **said))
+        archives = archives_of(world.settings, ways_of(world.settings), world.inbox).patient(5)
+        return Fetch(world, archives, site_id, case_id)
+
+    return make
+
+
+def test_the_earlier_studies_of_this_patient_come_and_no_other_ones(world, fetch, pacs, people) -> None:
+    pacs.hold(
+        *(world.make(**OLD, InstanceNumber=number) for number in range(3)),
+        world.make(StudyInstanceUID="1.2.2", StudyDate="20240101", StudyDescription="MR Brain", Modality="MR"),
+        world.make(StudyInstanceUID="1.2.3", StudyDate="20240101", PatientID="P-2", PatientName="Other^One"),
+        world.make(StudyInstanceUID="1.2.4", StudyDate="20240101", PatientBirthDate="19991231"),
+        world.make(StudyInstanceUID="1.2.5", StudyDate="20240101", PatientName="Someone^Else"),
+        world.make(StudyInstanceUID="1.2.6", StudyDate="20101010"),
+        world.make(StudyInstanceUID="1.2.9", StudyDate="20261120"),
+    )
+    done = fetch(f"PACS@127.0.0.1:{pacs.port}")
+    done.all()
+    assert {uid: each.state for uid, each in done.priors().items()} == dict.fromkeys(
+        ("1.2.1", "1.2.2"), PriorState.DONE
+    )
+    left_out = [each["why"] for each in done.search().left_out]
+    assert sorted(left_out) == [
+        "it is of another birth date", "it is of another name", "more than 5 years before the study of this case",
+    ]  # fmt: skip
+    made = done.progress()
+    assert (made.studies, made.studies_here, made.images, made.images_here, made.moving) == (2, 2, 4, 4, False)
+    assert {each.study_uid for each in world.studies()} == {"1.2.1", "1.2.2", "1.2.9"}
+    assert done.seen_below_the_case(people.coordinator()) == {"1.2.1", "1.2.2", "1.2.9"}
+
+
+def settle_now(web) -> list[int]:
+    """Let every study be complete that may be; the cases there are."""
+    with web.database.writing() as session:
+        for study in session.query(Study):
+            study.last_at = now() - timedelta(hours=1)
+    settle_complete_studies(web.parts)
+    with web.database.reading() as session:
+        return sorted(each.id for each in session.query(Case))
+
+
+def test_what_was_fetched_opens_no_case_until_its_hospital_sends_it_by_itself(web, world, fetch, pacs) -> None:
+    old = world.make(**OLD)
+    pacs.hold(old)
+    done = fetch(f"PACS@127.0.0.1:{pacs.port}")
+    done.all()
+    with world.database.reading() as session:
+        assert session.get_one(Case, done.case_id).images_added_at is None
+    assert settle_now(web) == [done.case_id]
+    world.receive(old, f"site:{done.site_id}")
+    world.carry()
+    assert len(settle_now(web)) == 2, "the hospital wants this one read"
+
+
+def test_a_case_that_opens_looks_by_itself_and_a_study_that_is_here_is_not_fetched_again(web, world, fetch, pacs):
+    pacs.hold(world.make(**OLD))
+    done = fetch(f"PACS@127.0.0.1:{pacs.port}")
+    world.receive(world.make(**OLD), f"site:{done.site_id}")
+    world.receive(world.make(StudyInstanceUID="1.2.8"), f"site:{done.site_id}")
+    world.carry()
+    settle_now(web)
+    with world.database.reading() as session:
+        opened = {each.studies[0].study_uid: each.id for each in session.query(Case)}
+        searches = {each.case_id for each in session.query(PriorSearch)}
+    assert searches == {opened["1.2.1"], opened["1.2.8"]}
+    while done.searching().step():
+        pass
+    with world.database.reading() as session:
+        (prior,) = session.query(Prior).join(PriorSearch).where(PriorSearch.case_id == opened["1.2.8"])
+    assert (prior.study_uid, prior.was_here, prior.state) == ("1.2.1", True, PriorState.DONE)
+
+
+@contextmanager
+def front_door(world, port: int) -> Iterator[None]:
+    """Our own receiver, which knows the peers of the database."""
+    write_peer_book(world.database, world.folders.peers, "OWN")
+    settings = ReceiverSettings(counters=world.folders.counters, host="127.0.0.1", port=port, stop_seconds=1)
+    door = FrontDoor(settings, PeerBook(world.folders.peers), Inbox(world.folders.inbox))
+    door.start()
+    try:
+        yield
+    finally:
+        door.stop()
+
+
+def test_by_c_move_it_comes_through_our_own_door_and_opens_no_case_either(web, world, fetch, pacs) -> None:
+    pacs.hold(*(world.make(**OLD, InstanceNumber=number) for number in range(3)))
+    done = fetch(f"PACS@127.0.0.1:{pacs.port}", Retrieval.MOVE)
+    with front_door(world, pacs.destination):
+        done.all()
+    assert done.priors()["1.2.1"].state is PriorState.DONE
+    assert done.progress().images_here == 3
+    assert settle_now(web) == [done.case_id]
+
+
+@contextmanager
+def an_empty_promise() -> Iterator[int]:
+    """An archive that shows one study, says that it sent it, and does not; its port."""
+
+    def shows(event):
+        answer = Dataset()
+        answer.QueryRetrieveLevel = event.identifier.QueryRetrieveLevel
+        answer.PatientID, answer.StudyInstanceUID, answer.StudyDate = "P-1", "1.2.1", "20250301"
+        answer.SeriesInstanceUID, answer.SOPInstanceUID = "1.2.1.1", "1.2.1.1.1"
+        yield 0xFF00, answer
+
+    ae = AE("PACS")
+    for model in (STUDY_ROOT_FIND, STUDY_ROOT_MOVE):
+        ae.add_supported_context(model)
+    handlers = [(evt.EVT_C_FIND, shows), (evt.EVT_C_MOVE, lambda _: iter([("127.0.0.1", 9), 0]))]
+    server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+
+
+def test_a_c_move_that_says_success_while_nothing_arrives_is_no_success(world, fetch) -> None:
+    with an_empty_promise() as port:
+        done = fetch(f"PACS@127.0.0.1:{port}", Retrieval.MOVE)
+        done.look()
+        assert done.searching().step()
+        assert done.fetching().step()
+        done.arriving(0).step()
+    (prior,) = done.priors().values()
+    assert prior.state is PriorState.WANTED
+    assert "1 of 1 images did not arrive here" in prior.last_error
+    assert prior.next_attempt_at > now()
+
+
+def test_an_archive_that_is_down_is_asked_again_after_growing_pauses_and_in_the_end_needs_a_person(
+    world, fetch, free_port
+) -> None:
+    done = fetch(f"PACS@127.0.0.1:{free_port()}")
+    done.look()
+    pauses = []
+    for _ in range(8):
+        assert done.searching().step()
+        search = done.search()
+        pauses.append(search.next_attempt_at - now())
+        done.soon(PriorSearch)
+    assert pauses[3] > 2 * pauses[1]
+    assert "nothing listens" in search.last_error
+    assert search.state is PriorState.NEEDS_PERSON
+
+
+def test_an_archive_that_refuses_us_needs_a_person_and_says_why(world, fetch, pacs) -> None:
+    done = fetch(f"OTHER@127.0.0.1:{pacs.port}")
+    done.look()
+    assert done.searching().step()
+    search = done.search()
+    assert search.state is PriorState.NEEDS_PERSON
+    assert "OTHER" in search.last_error
+
+
+def test_after_a_kill_in_the_middle_it_goes_on_and_nothing_is_there_twice(
+    world, fetch, tmp_path, free_port, wait_for
+) -> None:
+    pacs = make_pacs(tmp_path, free_port(), free_port())
+    pacs.start(wait_for, answers)
+    pacs.hold(*(world.make(**OLD, InstanceNumber=number) for number in range(5)))
+    done = fetch(f"PACS@127.0.0.1:{pacs.port}")
+    done.look()
+    assert done.searching().step()
+    fetching = done.fetching(lease=timedelta(seconds=1))
+    assert fetching.due.claim() is not None, "and whoever claimed it is killed here"
+    assert not done.fetching().step()
+    pacs.kill()
+    done.soon()
+    assert done.fetching().step()
+    assert "nothing listens" in done.priors()["1.2.1"].last_error
+    pacs.start(wait_for, answers)
+    done.soon()
+    assert done.fetching().step()
+    world.carry()
+    done.arriving().step()
+    assert done.priors()["1.2.1"].state is PriorState.DONE
+    assert len([each for each in world.instances() if each.study_id != 1]) == 5
+    pacs.kill()
+
+
+def test_what_was_called_off_is_not_fetched_and_can_be_looked_for_again(world, fetch, pacs, people) -> None:
+    pacs.hold(world.make(**OLD))
+    done = fetch(f"PACS@127.0.0.1:{pacs.port}")
+    done.look()
+    assert done.searching().step()
+    who = people.coordinator()
+    with world.database.writing() as session:
+        call_off(session, session.get_one(Case, done.case_id), who)
+    assert not done.fetching().step()
+    assert done.priors()["1.2.1"].state is PriorState.CANCELLED
+    done.all()
+    assert done.priors()["1.2.1"].state is PriorState.DONE
+
+
+def test_a_case_that_is_settled_asks_for_nothing_any_more(world, fetch, pacs) -> None:
+    pacs.hold(world.make(**OLD))
+    done = fetch(f"PACS@127.0.0.1:{pacs.port}")
+    done.look()
+    with world.database.writing() as session:
+        session.get_one(Case, done.case_id).state = CaseState.SIGNED
+    assert done.searching().step()
+    assert done.search().state is PriorState.CANCELLED
+
+
+def test_an_image_of_another_patient_is_kept_aside_whatever_the_archive_said_of_its_study(world, fetch, pacs) -> None:
+    pacs.hold(world.make(**OLD))
+    done = fetch(f"PACS@127.0.0.1:{pacs.port}")
+    done.look()
+    assert done.searching().step()
+    origin = f"site:{done.site_id}"
+    forged = world.make(**OLD, PatientName="Someone^Else")
+    world.receive(forged, origin, fetched="fetched")
+    world.receive(world.make(StudyInstanceUID="1.2.77"), origin, fetched="fetched")
+    world.carry()
+    reasons = sorted(each.reason for each in world.troubles())
+    assert reasons == [
+        "It was fetched as an earlier study of a patient, but has another name.",
+        "It was sent along with an earlier study that was asked for, but was not asked for.",
+    ]
+    assert {each.study_uid for each in world.studies()} == {"1.2.9"}
+
+
+def test_a_prior_whose_images_name_no_issuer_is_seen_below_the_case(world, fetch, pacs, people) -> None:
+    pacs.hold(world.make(**OLD, IssuerOfPatientID=""))
+    done = fetch(f"PACS@127.0.0.1:{pacs.port}")
+    done.all()
+    assert done.seen_below_the_case(people.coordinator()) == {"1.2.1", "1.2.9"}
+
+
+def test_only_who_reads_or_oversees_may_look(world, fetch, pacs, people) -> None:
+    from worklist.lifecycle import NotAllowed
+
+    done = fetch(f"PACS@127.0.0.1:{pacs.port}")
+    with pytest.raises(NotAllowed):
+        done.look(people.patient())
+    done.look(people.coordinator())
+
+
+def test_another_site_is_not_asked(world, fetch, pacs, people) -> None:
+    done = fetch(f"PACS@127.0.0.1:{pacs.port}")
+    with world.database.writing() as session:
+        other = put_site(session, "OTHER", "Other", [], [])
+        session.get_one(Case, done.case_id).site_id = other.id
+    from worklist.lifecycle import WrongState
+
+    with pytest.raises(WrongState, match="No archive"):
+        done.look()
