@@ -19,6 +19,7 @@ from gateway.access_log import AccessLog
 from gateway.accounts.guests import Guests, beholder
 from gateway.accounts.security import protect
 from gateway.accounts.sessions import viewer
+from gateway.archives import archives_of
 from gateway.bodies import bodies_of, refuse_early
 from gateway.commitment_routes import create_commitments_api
 from gateway.errors import answer_errors
@@ -30,6 +31,7 @@ from gateway.peer_calls import PATIENCE
 from gateway.portal.errors import render_error
 from gateway.portal.pages import create_portal
 from gateway.portal.services import PortalServices
+from gateway.prior_routes import create_priors_api
 from gateway.quarantine import Quarantine
 from gateway.quarantine_routes import create_quarantine_api
 from gateway.quickly import Quickly
@@ -115,6 +117,7 @@ def _add_pages(app: flask.Flask, parts: Parts, access_log: AccessLog) -> None:
     app.register_blueprint(
         create_portal(PortalServices(settings=parts.settings, database=parts.database, sign=signing.sign,
                                      quarantine=quarantine, ways=parts.ways.patient(PATIENCE),
+                                     archives=archives_of(parts.settings, parts.ways, parts.inbox).patient(PATIENCE),
                                      keep_upload=uploads.keep, on_their_way=uploads.on_their_way,
                                      preview=preview, preview_pdf=preview_pdf, route=parts.routing.route,
                                      saved=SavedObjects(parts.cache).of_case,
@@ -129,6 +132,7 @@ def _add_pages(app: flask.Flask, parts: Parts, access_log: AccessLog) -> None:
         on_their_way=uploads.on_their_way,
     )
     app.register_blueprint(create_api(desk))
+    app.register_blueprint(create_priors_api(parts.database, viewer))
     app.register_blueprint(create_arrivals_api(parts.database, viewer))
     app.register_blueprint(create_quarantine_api(quarantine, viewer))
     app.register_blueprint(create_commitments_api(parts.database, viewer))

@@ -8,7 +8,7 @@ import flask
 
 from worklist.completeness import Kind
 from worklist.routes import ACTS
-from worklist.states import CaseState, CommitmentState, DeliveryState
+from worklist.states import CaseState, CommitmentState, DeliveryState, PriorState
 from worklist.subspecialties import Subspecialty
 
 Json = dict[str, Any]
@@ -158,6 +158,15 @@ SCHEMAS: Json = {
         last_error=TEXT,
         hint={"type": "string", "description": "what to configure, where that is what is missing"},
     ),
+    "Priors": _object(
+        ["state", "studies", "left_out", "progress"],
+        state={"enum": [None, *(str(each) for each in PriorState)], "description": "of the question to the archive"},
+        source=TEXT,
+        last_error=TEXT,
+        studies=_array({"type": "object"}),
+        left_out=_array({"type": "object"}),
+        progress={"type": ["object", "null"], "description": "studies, studies_here, images, images_here"},
+    ),
     "Problem": _object(
         ["title", "status"],
         type=TEXT,
@@ -243,6 +252,17 @@ def document() -> Json:
         "/api/v1/cases/{case_id}/deliveries": {
             "get": _operation("Where the report goes, with attempts and proof",
                               _answer("Deliveries", _object(["deliveries"], deliveries=_array(_ref("Delivery")))))
+        },
+        "/api/v1/cases/{case_id}/priors": {
+            "get": _operation("The earlier studies that are fetched from the archive of the case's site, and how far",
+                              _answer("Earlier studies", _ref("Priors")))
+        },
+        "/api/v1/cases/{case_id}/priors/look": {
+            "post": _operation("Look for earlier studies, or look again; 409 where nothing can be asked",
+                               _answer("Earlier studies", _ref("Priors")))
+        },
+        "/api/v1/cases/{case_id}/priors/stop": {
+            "post": _operation("Fetch no more; what is here stays", _answer("Earlier studies", _ref("Priors")))
         },
         "/api/v1/cases/{case_id}/report.dcm": {
             "get": _operation("The report as DICOM SR", _answer("Part 10", TEXT, "application/dicom"))

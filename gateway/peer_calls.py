@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.archives import Archives
 from gateway.ways import DicomWay, Ways
 from scp.sender import Failure, PeerRefused, PeerUnavailable
 from worklist.models import Peer
+from worklist.states import Retrieval
 
 PATIENCE = 5.0  # seconds for each step: somebody is waiting
 ADVICE: dict[Failure, str] = {
@@ -43,6 +45,14 @@ NO_QUERIES = (
 )
 
 
+OFFERS: dict[Retrieval, str] = {
+    Retrieval.NONE: "is not asked for anything",
+    Retrieval.GET: "offers C-GET",
+    Retrieval.MOVE: "offers C-MOVE. Whether what it sends arrives shows with the first study",
+    Retrieval.WEB: "lets us search. Whether it lets us retrieve shows with the first study",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What came of a call: `words` say it, `advice` what to do (empty where it answered)."""
@@ -50,6 +60,15 @@ class Verdict:
     good: bool
     words: str
     advice: str = ""
+
+
+def call_archive(archives: Archives, peer: Peer) -> Verdict:
+    """Ask an archive for the studies of nobody, and whether it offers what we fetch by."""
+    try:
+        archives.of(peer).test()
+    except (PeerRefused, PeerUnavailable) as error:
+        return Verdict(False, str(error), ADVICE[error.failure])
+    return Verdict(True, f"{peer.address} answers, takes queries, and {OFFERS[Retrieval(peer.retrieval)]}.")
 
 
 def call(ways: Ways, peer: Peer) -> Verdict:

@@ -48,6 +48,35 @@ def add_peer(
     typer.echo(f"{code} is changed.")
 
 
+@peer.command("archive")
+def archive(
+    code: Code,
+    data: Data,
+    address: Annotated[str, typer.Argument(help="AE@HOST:PORT or DICOMweb URL.")] = "",
+    by: Annotated[str, typer.Option(help="How studies come from an AE: get (C-GET) or move (C-MOVE).")] = "get",
+    tls: Annotated[bool, typer.Option("--tls", help="Call it by TLS.")] = False,
+    user: Annotated[str, typer.Option(help="Of a DICOMweb; none for a token.")] = "",
+    secret_file: Annotated[Path | None, typer.Option(help="File with the password or token for a DICOMweb.")] = None,
+    none: Annotated[bool, typer.Option("--none", help="Ask no archive any more.")] = False,
+) -> None:
+    """Say which archive of a hospital is asked for earlier studies; it takes the place of the one before."""
+    from gateway.sites import Receiver, forget_archive, let_be_asked, site_by_code
+    from worklist.states import Retrieval
+
+    if bool(address) == none or by not in {"get", "move"}:
+        raise Explained("Give the archive as AE@HOST:PORT (and --by get or move) or as a DICOMweb URL, or --none.")
+    with changing(data, "change site", code) as session:
+        here = site_by_code(session, code)
+        if none:
+            forget_archive(session, here)
+        else:
+            place = Receiver.parse(address, tls=tls)
+            if user or secret_file:
+                (place,) = with_credentials(data, [place], user, secret_file)
+            let_be_asked(session, here, place, Retrieval.WEB if place.base_url else Retrieval(by))
+    typer.echo(f"{code} is changed." + ("" if none else f" Test it with: overread site test {code}"))
+
+
 @peer.command("remove")
 def remove_ae(
     code: Code, name: Annotated[str, typer.Argument(help="Its AE title, or the URL of its DICOMweb.")], data: Data

@@ -25,6 +25,10 @@ MOST_ATTEMPTS = 8
 """Then a person looks: with doubling pauses that is ten minutes after the first."""
 
 
+SOMEBODY_ELSES = Exam("", description="A study under the same Patient ID")
+"""All that is said of it: it is nobody's business here what somebody else was examined for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """One search: whom to ask about whom, and the studies of the case itself."""
@@ -91,7 +95,7 @@ class Searching:
 
     def _answer(self, session: Session, asked: Question, shown: Sequence[FoundStudy]) -> None:
         judged = [(_exam(one), contradiction(asked.patient, one.patient)) for one in shown]
-        another = [(exam, f"it is of {wrong}") for exam, wrong in judged if wrong]
+        another = [(SOMEBODY_ELSES, f"its patient has {wrong}") for _, wrong in judged if wrong]
         choice = self.rules.choose(asked.own, [exam for exam, wrong in judged if not wrong], now().date())
         answer(session, asked.search_id, choice, another, asked.peer.address if asked.peer else "")
         log.info("earlier studies", case=asked.case_id, shown=len(shown), fetched=len(choice.chosen))

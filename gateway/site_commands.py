@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,8 +16,10 @@ from gateway.administration import Data, installed, transaction
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from config.settings import Settings
+    from gateway.peer_calls import Verdict
     from gateway.sites import Receiver
-    from worklist.models import Heard, Site
+    from worklist.models import Heard, Peer, Site
     from worklist.turned_away import Caller
 
 site = typer.Typer(help="Hospitals and the DICOM peers they send from and receive on.", no_args_is_help=True)
@@ -90,27 +93,47 @@ def show_site(code: Code, data: Data) -> None:
 
 @site.command("test")
 def test_site(code: Code, data: Data) -> None:
-    """Call each receiver of a hospital (C-ECHO, or a search by DICOMweb), and show what was heard from it lately."""
+    """Call a hospital's receivers (C-ECHO, or a search by DICOMweb) and its archive, and show what was heard lately."""
     from gateway.installation import open_installation
-    from gateway.peer_calls import PATIENCE, call
     from gateway.sites import heard_of, site_by_code, turned_away_of
-    from gateway.ways import ways_of
 
-    ways = ways_of(open_installation(data)).patient(PATIENCE)
+    settings = open_installation(data)
     with transaction(data) as session:
         here = site_by_code(session, code)
-        receivers = [each for each in here.peers if each.receives_reports]
+        peers = [each for each in here.peers if each.receives_reports or each.retrieval]
         heard, refused = heard_of(session, here), turned_away_of(session, here)
-    if not receivers:
+    if not any(each.receives_reports for each in peers):
         typer.echo(f"No receiver to call; enter one with: overread site peer add {code} --receives-on AE@HOST:PORT")
-    verdicts = []
-    for each in receivers:
-        typer.echo(f"calling {each.address} ...")
-        verdicts.append(verdict := call(ways, each))
-        typer.echo(f"  {verdict.words}" + (f" {verdict.advice}" if verdict.advice else ""))
+    good = [_answers(what, verdict) for what, verdict in _calls(settings, peers)]
     for line in _traffic(heard, refused):
         typer.echo(line)
-    raise typer.Exit(0 if all(each.good for each in verdicts) else 1)
+    raise typer.Exit(0 if all(good) else 1)
+
+
+def _calls(settings: Settings, peers: Sequence[Peer]) -> Iterator[tuple[str, Callable[[], Verdict]]]:
+    """What is tried, in words, and trying it."""
+    from gateway.archives import archives_of
+    from gateway.installation import Folders
+    from gateway.peer_calls import PATIENCE, call, call_archive
+    from gateway.unlocking import unlock
+    from gateway.ways import ways_of
+    from scp.inbox import Inbox
+
+    ways = ways_of(settings).patient(PATIENCE)
+    for each in peers:
+        if each.receives_reports:
+            yield f"calling {each.address} ...", partial(call, ways, each)
+        if each.retrieval:
+            inbox = Inbox(Folders(settings.data).inbox, settings.dicom.inbox_keep_free, unlock(settings))
+            archives = archives_of(settings, ways, inbox).patient(PATIENCE)
+            yield f"asking {each.address} for earlier studies ...", partial(call_archive, archives, each)
+
+
+def _answers(what: str, verdict: Callable[[], Verdict]) -> bool:
+    typer.echo(what)
+    told = verdict()
+    typer.echo(f"  {told.words}" + (f" {told.advice}" if told.advice else ""))
+    return told.good
 
 
 @site.command("set")
@@ -197,6 +220,8 @@ def _described(here: Site) -> Iterator[str]:
     bound = [f"{each} (until {ends[each]})" if each in ends else each for each in here.certificates]
     yield "certificates: " + (", ".join(bound) or "none bound; plain connections are taken")
     yield f"receives on: {receivers or 'nothing'} (proof: {proof or 'none'})"
+    asked = [f"{each.address} ({each.retrieval})" for each in here.peers if each.retrieval]
+    yield "asked for earlier studies: " + (", ".join(asked) or "nobody")
 
 
 def _traffic(heard: Sequence[Heard], refused: Sequence[Caller]) -> Iterator[str]:

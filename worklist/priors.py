@@ -61,7 +61,7 @@ def look(session: Session, case: Case, who: Viewer | None) -> None:
 
     Raises NotAllowed for whoever neither reads the case nor oversees, WrongState where nothing can be asked.
     """
-    _require(case, who)
+    may_decide(case, who)
     if why := why_not(session, case):
         raise WrongState(why)
     study = _named(case)
@@ -86,7 +86,7 @@ def look_if_possible(session: Session, case_id: int) -> None:
 
 def call_off(session: Session, case: Case, who: Viewer | None) -> None:
     """Fetch nothing more for this case; what is here stays. Raises NotAllowed."""
-    _require(case, who)
+    may_decide(case, who)
     search = search_of(session, case)
     if search is None:
         return
@@ -198,7 +198,8 @@ def _named(case: Case) -> Study | None:
     return next((study for study in reversed(case.studies) if study.patient_id), None)
 
 
-def _require(case: Case, who: Viewer | None) -> None:
+def may_decide(case: Case, who: Viewer | None) -> None:
+    """Raise NotAllowed for whoever neither reads this case nor oversees; nobody (None) is ourselves."""
     reads = who is not None and Role.READER in who.roles and case.reader_id in {None, who.person_id}
     if who is not None and not (who.oversees or reads):
         raise NotAllowed("Only who reads this case, or oversees, decides about its earlier studies.")

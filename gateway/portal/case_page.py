@@ -17,6 +17,7 @@ from gateway.portal.elsewhere import elsewhere
 from gateway.portal.fates import fate_of
 from gateway.portal.identities import doubt_of
 from gateway.portal.notices import kept_aside, late_images
+from gateway.portal.prior_views import priors_view
 from gateway.portal.priors import newest_prior
 from gateway.portal.reading import answers_of
 from gateway.portal.remarks import lacks_images, last_arrival, remarks_for_patient, remarks_in_words
@@ -85,7 +86,7 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
     def case_state(case_id: int) -> ResponseReturnValue:
         with services.database.reading() as session:
             case = cases.get(session, asking(), case_id)
-            is_now = _about(session, case, asking())["standing"]
+            is_now = _about(session, case, asking(), case_line(session, case, asking()))["standing"]
         return "", 204, {"HX-Refresh": "true"} if flask.request.args.get("was") != is_now else {}
 
     @portal.get("/cases/<int:case_id>/news")
@@ -107,9 +108,10 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
 
 def _told(services: PortalServices, session: Session, case: Case, who: Viewer) -> dict[str, object]:
     holds = case.reader_id == who.person_id
+    line = case_line(session, case, who)
     read = subspecialties_read(session)
     return {
-        **_about(session, case, who),
+        **_about(session, case, who, line),
         "elsewhere": elsewhere(session, case, who),
         "fate": fate_of(session, case, services.on_their_way(case.id)) if case.patient_id == who.person_id else None,
         "holds": holds,
@@ -118,6 +120,7 @@ def _told(services: PortalServices, session: Session, case: Case, who: Viewer) -
         "concordances": _concordances(case),
         "reports": report_views(case),
         "poll": 2 if moving(case) else 5,
+        "priors": priors_view(session, case, who, line.studies) if who.roles & READERS else None,
         "saved": services.saved(session, case) if who.roles & READERS else (),
         "sections": _sections(services, session, case, who),
         "steps": timeline(case, unread=is_unread(case, read)),
@@ -134,10 +137,9 @@ def _concordances(case: Case) -> tuple[tuple[str, str], ...]:
     return tuple(each for each in CONCORDANCES if (each[0] == "not_provided") is not bool(case.prior_report.strip()))
 
 
-def _about(session: Session, case: Case, who: Viewer) -> dict[str, object]:
+def _about(session: Session, case: Case, who: Viewer, line: CaseLine) -> dict[str, object]:
     aside = kept_aside(session, case, who)
     remarks, lacking = _remarks(session, case, who)
-    line: CaseLine = case_line(session, case, who)
     return {
         "case": case,
         "line": line,

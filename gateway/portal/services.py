@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from config.database import Database
 from config.settings import Settings
 from dicomweb.services import Access
+from gateway.archives import Archives
 from gateway.quarantine import Quarantine
 from gateway.saved import Saved
 from gateway.ways import Ways
@@ -50,7 +51,7 @@ class PortalServices:
     inbox; a zip answers with one verdict for each entry. It raises lifecycle's NotFound, NotAllowed and WrongState.
     `on_their_way(case_id)` counts what was uploaded into a case and is not in the archive yet.
     `preview` and `preview_pdf` say what the report says: of the draft, or, once signed, of its newest version; they
-    and `sign` raise Unreportable. `ways` call receivers while somebody waits. `saved` are the objects that readers
+    and `sign` raise Unreportable. `ways` and `archives` call while somebody waits. `saved` are the objects that readers
     saved from the viewer, the newest first. `audit` notes who looked at what.
     """
 
@@ -59,6 +60,7 @@ class PortalServices:
     sign: Callable[[Viewer, int, Seen], int]
     quarantine: Quarantine
     ways: Ways
+    archives: Archives
     keep_upload: Callable[[Viewer, int, Path, str], list[UploadVerdict]]
     on_their_way: OnTheirWay
     preview: Callable[[Session, Case], tuple[Section, ...]]

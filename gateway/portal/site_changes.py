@@ -18,9 +18,18 @@ from gateway.site_words import (
     checked_title,
     stopped_in_words,
 )
-from gateway.sites import Receiver, bind_certificate, let_receive, let_send, unbind_certificate
+from gateway.sites import (
+    Receiver,
+    bind_certificate,
+    forget_archive,
+    let_be_asked,
+    let_receive,
+    let_send,
+    unbind_certificate,
+)
 from scp.tls import BadCertificate, certificate_of_pem
 from worklist.models import Peer, Site
+from worklist.states import Retrieval
 
 LARGEST_CERTIFICATE = 64 << 10  # bytes; one with its chain is a tenth of that
 
@@ -72,6 +81,24 @@ def receiver(session: Session, site: Site, form: Form) -> str:
     return f"Reports go to {peer.address} from now on. Test it below."
 
 
+def archive(session: Session, site: Site, form: Form) -> str:
+    """Where its earlier studies are asked for; the one before is asked no more."""
+    made = Receiver.parse(form.text("archive"), tls=form.text("tls") == "yes")
+    by_network = Retrieval.MOVE if form.text("retrieval") == Retrieval.MOVE else Retrieval.GET
+    retrieval = Retrieval.WEB if made.base_url else by_network
+    access = authorization(form.text("user"), form.text("secret"))
+    peer = let_be_asked(session, site, made.allowed(access, form.safe), retrieval)
+    door = f" {peer.ae_title} may send to us now." if retrieval is Retrieval.MOVE else ""
+    return f"{peer.address} is asked for earlier studies from now on.{door} Test it below."
+
+
+def archive_gone(session: Session, site: Site, form: Form) -> str:
+    """Ask nobody for its earlier studies any more."""
+    del form
+    forget_archive(session, site)
+    return "No archive is asked for earlier studies any more. What is here stays."
+
+
 def peer_gone(session: Session, site: Site, form: Form) -> str:
     """Take one of its application entities away."""
     peer = _peer(session, site, form)
@@ -105,6 +132,8 @@ CHANGES: Mapping[str, Change] = {
     "sender": sender,
     "rights": rights,
     "receiver": receiver,
+    "archive": archive,
+    "archive-gone": archive_gone,
     "peer-gone": peer_gone,
     "certificate": certificate,
     "certificate-gone": certificate_gone,

@@ -8,17 +8,18 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from config.errors import Explained
-from gateway.peer_calls import call
+from gateway.peer_calls import call, call_archive
 from gateway.portal.rights import asking
 from gateway.portal.services import PortalServices
 from gateway.portal.site_changes import CHANGES, Form
-from gateway.portal.site_views import OFFERED, RIGHTS, site_view, site_views, strangers
+from gateway.portal.site_views import OFFERED, RETRIEVALS, RIGHTS, site_view, site_views, strangers
 from gateway.site_removal import remove_site
 from gateway.site_words import REFUSALS, BadName, BadPeer, checked_code, checked_name, stopped_in_words
 from gateway.sites import put_site
 from worklist.lacking import lacking
 from worklist.lifecycle import NotFound
 from worklist.models import AuditLine, Peer, Site
+from worklist.priors import archive_of
 
 Wrong = dict[str, str]
 
@@ -36,6 +37,14 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
             if peer is None or peer.site_id != site_id or not peer.receives_reports:
                 return "It was removed meanwhile. Reload the page."
         return flask.render_template("hospital_verdict.html", verdict=call(services.ways, peer))
+
+    @portal.post("/sites/<int:site_id>/archive/test")
+    def test_archive(site_id: int) -> ResponseReturnValue:
+        with services.database.reading() as session:
+            peer = archive_of(session, site_id)
+        if peer is None:
+            return "It was removed meanwhile. Reload the page."
+        return flask.render_template("hospital_verdict.html", verdict=call_archive(services.archives, peer))
 
 
 def _add_list(portal: Blueprint, services: PortalServices) -> None:
@@ -112,7 +121,9 @@ def _page(services: PortalServices, site_id: int, wrong: Wrong, template: str = 
         waiting = lacking(session, services.settings.studies.longest_wait, f"site:{site_id}")
     given = flask.request.form if wrong else {}
     told = {"view": view, "wrong": wrong, "given": given, "lacking": waiting, "dicom": services.settings.dicom}
-    return flask.render_template(template, refusals=REFUSALS, rights=RIGHTS, offered=OFFERED, **told)
+    return flask.render_template(
+        template, refusals=REFUSALS, rights=RIGHTS, offered=OFFERED, retrievals=RETRIEVALS, **told
+    )
 
 
 def _add(session: Session, code: str, name: str) -> Site:

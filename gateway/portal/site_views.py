@@ -14,6 +14,8 @@ from gateway.site_removal import on_the_way
 from gateway.sites import heard_of, turned_away_of
 from scp.peers import Right
 from worklist.models import Heard, Peer, Site, TurnedAway, now
+from worklist.priors import archive_of
+from worklist.states import Retrieval
 from worklist.turned_away import Caller, turned_away
 
 LATELY = timedelta(days=1)
@@ -24,6 +26,11 @@ RIGHTS: Mapping[Right, str] = {
     Right.ECHO: "Verify the connection (C-ECHO)",
     Right.COMMITMENT: "Ask for storage commitment",
     Right.QUERY: "Query what has arrived from this hospital (C-FIND)",
+}
+RETRIEVALS: Mapping[str, str] = {
+    Retrieval.GET: "By C-FIND and C-GET: what it sends comes on our own connection",
+    Retrieval.MOVE: "By C-FIND and C-MOVE: it calls us, and sends to our AE title",
+    Retrieval.WEB: "By DICOMweb (QIDO-RS and WADO-RS)",
 }
 OFFERED = (Right.STORE, Right.ECHO, Right.COMMITMENT, Right.QUERY)
 
@@ -44,6 +51,7 @@ class SiteView:
     site: Site
     senders: list[Peer]
     receivers: list[Peer]
+    archive: Peer | None
     certificates: list[Certificate]
     heard: Sequence[Heard]
     refused: Sequence[Caller]
@@ -72,6 +80,7 @@ def site_view(session: Session, site: Site) -> SiteView:
         site=site,
         senders=[peer for peer in site.peers if peer.may_send],
         receivers=receivers,
+        archive=archive_of(session, site.id),
         certificates=[_certificate(each, site.certificate_ends.get(each, "")) for each in site.certificates],
         heard=heard_of(session, site),
         refused=turned_away_of(session, site),

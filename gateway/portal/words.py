@@ -66,6 +66,8 @@ DONE: Mapping[str, str] = {  # in the history of a case
     "start": "Begun",
     "change request": "Request changed",
     "deliver to": "Arrived",
+    "look for earlier studies": "Looked for earlier studies",
+    "fetch no earlier studies": "Fetching of earlier studies stopped",
     "share": "Shared by a link",
     "open a shared link": "Shared link opened",
     "download the report": "Report downloaded",

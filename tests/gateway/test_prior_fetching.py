@@ -193,10 +193,12 @@ def test_the_earlier_studies_of_this_patient_come_and_no_other_ones(world, fetch
     assert {uid: each.state for uid, each in done.priors().items()} == dict.fromkeys(
         ("1.2.1", "1.2.2"), PriorState.DONE
     )
-    left_out = [each["why"] for each in done.search().left_out]
-    assert sorted(left_out) == [
-        "it is of another birth date", "it is of another name", "more than 5 years before the study of this case",
-    ]  # fmt: skip
+    left_out = {each["why"]: each["what"]["description"] for each in done.search().left_out}
+    assert left_out == {
+        "its patient has another birth date": "A study under the same Patient ID",
+        "its patient has another name": "A study under the same Patient ID",
+        "more than 5 years before the study of this case": "CT head",
+    }
     made = done.progress()
     assert (made.studies, made.studies_here, made.images, made.images_here, made.moving) == (2, 2, 4, 4, False)
     assert {each.study_uid for each in world.studies()} == {"1.2.1", "1.2.2", "1.2.9"}
@@ -420,3 +422,73 @@ def test_another_site_is_not_asked(world, fetch, pacs, people) -> None:
 
     with pytest.raises(WrongState, match="No archive"):
         done.look()
+
+
+def test_the_page_says_how_far_it_is_and_its_buttons_begin_and_stop(web, world, fetch, pacs, people) -> None:
+    pacs.hold(*(world.make(**OLD, InstanceNumber=number) for number in range(3)))
+    done, who = fetch(f"PACS@127.0.0.1:{pacs.port}"), people.coordinator()
+
+    def page() -> str:
+        return web.ask(who, "GET", f"/cases/{done.case_id}").text
+
+    assert "was not asked yet" in page()
+    assert "Look for earlier studies" in page()
+    assert web.ask(who, "POST", f"/cases/{done.case_id}/priors/look").status_code == 303
+    assert "is being asked" in page()
+    assert done.searching().step()
+    assert "Being fetched: 0 of 1 study are here" in page(), "this archive does not count before it is asked for each"
+    assert web.ask(who, "GET", f"/cases/{done.case_id}/priors").status_code == 200
+    assert web.ask(who, "POST", f"/cases/{done.case_id}/priors/stop").status_code == 303
+    assert "Called off" in page()
+    done.all(who)
+    said = page()
+    assert "1 study with 3 images are here" in said
+    assert "Fetched from the archive of A Hospital" in said
+    assert "1 March 2025" in said
+    assert "StudyInstanceUIDs=1.2.1&amp;" in said
+    assert web.ask(who, "GET", f"/cases/{done.case_id}/priors").status_code == 286, "nothing more is to come"
+    site_person = people.hospital(done.site_id)
+    assert "Earlier studies" not in web.ask(site_person, "GET", f"/cases/{done.case_id}").text
+    assert web.ask(site_person, "POST", f"/cases/{done.case_id}/priors/look").status_code == 404
+
+
+def test_programs_see_and_begin_it_too(web, world, fetch, pacs, people) -> None:
+    pacs.hold(world.make(**OLD))
+    done, who = fetch(f"PACS@127.0.0.1:{pacs.port}"), people.coordinator()
+    address = f"/api/v1/cases/{done.case_id}/priors"
+    assert web.ask(who, "GET", address).json["state"] is None
+    assert web.ask(who, "POST", f"{address}/look").json["state"] == "WANTED"
+    done.all(who)
+    told = web.ask(who, "GET", address).json
+    assert told["progress"] == {"studies": 1, "studies_here": 1, "images": 1, "images_here": 1}
+    assert [each["study_uid"] for each in told["studies"]] == ["1.2.1"]
+    assert web.ask(who, "POST", f"{address}/stop").json["state"] == "DONE"
+    assert web.ask(people.hospital(done.site_id), "GET", address).status_code == 403
+
+
+def test_an_archive_is_entered_tested_and_removed_on_the_hospitals_page(web, pacs, people) -> None:
+    who = people.coordinator()
+
+    def post(path: str, **fields: str) -> Any:
+        return web.ask(who, "POST", path, data=fields)
+
+    post("/sites", code="A", name="A")
+    address = f"PACS@127.0.0.1:{pacs.port}"
+    assert "No archive yet" in web.ask(who, "GET", "/sites/1").text
+    assert post("/sites/1/archive", archive=address, retrieval="move").status_code == 303
+    shown = web.ask(who, "GET", "/sites/1").text
+    assert address in shown
+    assert "C-MOVE: it calls us" in shown
+    with web.database.reading() as session:
+        assert [(each.ae_title, each.may_send) for each in session.query(Site).one().peers if each.may_send] == [
+            ("PACS", True)
+        ]
+    assert "offers C-MOVE" in post("/sites/1/archive/test").text
+    assert post("/sites/1/archive", archive=address, retrieval="get").status_code == 303
+    assert "offers C-GET" in post("/sites/1/archive/test").text
+    wrong = post("/sites/1/archive", archive="PACS")
+    assert wrong.status_code == 400
+    assert "is not AE@HOST:PORT" in wrong.text
+    assert post("/sites/1/archive-gone").status_code == 303
+    assert "No archive yet" in web.ask(who, "GET", "/sites/1").text
+    assert "removed meanwhile" in post("/sites/1/archive/test").text

@@ -1,0 +1,185 @@
+"""The earlier studies of a case's patient as its page lists them: here, on their way, or left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, selectinload
+
+from gateway.portal.studies import StudyView, viewer_link
+from gateway.portal.words import Label, counted, dicom_date
+from sr_reports.wording import MODALITIES
+from worklist.access import Sight, Viewer, sees_study
+from worklist.cases import SETTLED
+from worklist.models import Case, Instance, Prior, PriorSearch, Series, Study
+from worklist.priors import Progress, images_here, progress, search_of, why_not
+from worklist.states import PriorState
+
+MOST = 100
+STATES: Mapping[PriorState, Label] = {
+    PriorState.WANTED: Label("Being fetched", "active"),
+    PriorState.COMING: Label("On its way", "active"),
+    PriorState.DONE: Label("Here", "done"),
+    PriorState.NEEDS_PERSON: Label("Not fetched", "attention"),
+    PriorState.CANCELLED: Label("Called off", "ended"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PriorLine:
+    """One earlier study. `link` opens it beside the newest of the case, "" while it has no image here."""
+
+    title: str
+    date: str
+    modalities: tuple[str, ...]
+    amount: str
+    source: str
+    state: Label
+    error: str
+    tried: int
+    next_at: datetime | None
+    link: str
+
+    @property
+    def is_here(self) -> bool:
+        """Whether there is nothing to say of its fetching."""
+        return self.state is STATES[PriorState.DONE] and not self.error
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOutLine:
+    """A study that the archive showed and that is not fetched, and why."""
+
+    title: str
+    date: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class PriorsView:
+    """`why_not`: why nobody can look, "" where one can; `can_stop` whether something is under way."""
+
+    lines: tuple[PriorLine, ...]
+    left_out: tuple[LeftOutLine, ...]
+    search: PriorSearch | None
+    progress: Progress | None
+    why_not: str
+    is_settled: bool
+
+    @property
+    def looking(self) -> bool:
+        """Whether the archive has not answered yet and will be asked."""
+        return self.search is not None and self.search.state is PriorState.WANTED
+
+    @property
+    def moving(self) -> bool:
+        """Whether something is under way."""
+        return self.looking or any(line.state.tone == "active" for line in self.lines)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a person must look at why the archive was asked in vain."""
+        return self.search is not None and self.search.state is PriorState.NEEDS_PERSON
+
+    @property
+    def summary(self) -> str:
+        """3 of 5 studies, 812 of 1,200 images; 5 studies with 1,200 images; "" where nothing was fetched."""
+        if self.progress is None or not self.progress.studies:
+            return ""
+        one = self.progress
+        if not one.moving:
+            return f"{counted(one.studies, 'study', 'studies')} with {counted(one.images_here, 'image')}"
+        studies = f"{one.studies_here:,} of {counted(one.studies, 'study', 'studies')}"
+        images = f"{one.images_here:,} of {counted(one.images, 'image')}" if one.images else ""
+        return ", ".join(filter(None, (studies, images)))
+
+
+def priors_view(session: Session, case: Case, who: Viewer, studies: tuple[StudyView, ...]) -> PriorsView:
+    """What this person sees of the case's earlier studies; `studies` are those of the case."""
+    search = search_of(session, case)
+    rows = {each.study_uid: each for each in (search.priors if search else ())}
+    here = _studies(session, case, who)
+    counts = _counts(session, here)
+    listed = [_here(case, studies, study, counts.get(study.id, 0), rows.pop(study.study_uid, None)) for study in here]
+    fetched = images_here(session, list(rows.values()))
+    missing = [_missing(each, fetched.get(each.study_uid, 0)) for each in rows.values()]
+    return PriorsView(
+        lines=(*missing, *listed),
+        left_out=tuple(_left_out(each) for each in (search.left_out if search else ())),
+        search=search,
+        progress=progress(session, search) if search else None,
+        why_not=why_not(session, case),
+        is_settled=case.state in SETTLED,
+    )
+
+
+def _studies(session: Session, case: Case, who: Viewer) -> list[Study]:
+    own = [study.id for study in case.studies]
+    if not own:
+        return []
+    seen = select(Study).where(sees_study(Sight(who, case.id)), Study.id.not_in(own))
+    newest_first = seen.order_by(Study.study_date.desc(), Study.id.desc()).limit(MOST)
+    return list(session.scalars(newest_first.options(selectinload(Study.series))))
+
+
+def _counts(session: Session, studies: list[Study]) -> dict[int, int]:
+    counted_images = (
+        select(Instance.study_id, func.count())
+        .join(Series, Series.id == Instance.series_id)
+        .where(Instance.study_id.in_([each.id for each in studies]), Series.ours.is_(False))
+        .group_by(Instance.study_id)
+    )
+    return {study_id: number for study_id, number in session.execute(counted_images)}
+
+
+def _here(case: Case, own: tuple[StudyView, ...], study: Study, images: int, prior: Prior | None) -> PriorLine:
+    modalities = tuple(dict.fromkeys(each.modality for each in study.series if each.modality and not each.ours))
+    site = (case.site.name or case.site.code) if case.site else ""
+    by = f"Fetched from the archive of {site}" if study.fetched else f"Sent by {site}"
+    return PriorLine(
+        title=_title(study.description, modalities),
+        date=dicom_date(study.study_date),
+        modalities=modalities,
+        amount=_amount(images, prior),
+        source=by,
+        state=STATES[prior.state if prior else PriorState.DONE],
+        error=prior.last_error if prior else "",
+        tried=prior.attempts if prior else 0,
+        next_at=prior.next_attempt_at if prior else None,
+        link=viewer_link(case.id, own[:1], study.study_uid) if images and own else "",
+    )
+
+
+def _missing(prior: Prior, images: int) -> PriorLine:
+    modalities = tuple(prior.modalities)
+    return PriorLine(
+        title=_title(prior.description, modalities),
+        date=dicom_date(prior.study_date),
+        modalities=modalities,
+        amount=_amount(images, prior),
+        source="",
+        state=STATES[prior.state],
+        error=prior.last_error,
+        tried=prior.attempts,
+        next_at=prior.next_attempt_at,
+        link="",
+    )
+
+
+def _amount(images: int, prior: Prior | None) -> str:
+    whole = prior.images if prior and prior.state is not PriorState.DONE else None
+    return f"{images:,} of {counted(whole, 'image')}" if whole else counted(images, "image")
+
+
+def _title(description: str, modalities: tuple[str, ...]) -> str:
+    kinds = " and ".join(MODALITIES.get(each, each) for each in modalities)
+    return description or kinds or "Study without a description"
+
+
+def _left_out(row: dict[str, dict[str, str]]) -> LeftOutLine:
+    what = row["what"]
+    title = _title(what["description"], tuple(what["modalities"]))
+    return LeftOutLine(title, dicom_date(what["date"]), str(row["why"]))
