@@ -30,7 +30,7 @@ from scp.asked import (
 from scp.part10 import NotDicom
 from scp.reasons import Unacceptable
 from scp.retrieving import Intake
-from scp.sender import Failure, PeerRefused
+from scp.sender import Failure, PeerRefused, PeerUnavailable
 from scp.showing import date_or_nothing
 
 PAGE: Final = 1000
@@ -120,7 +120,9 @@ class WebArchive:
         limits = StoreLimits(part_bytes=largest, total_bytes=largest + ROOM, parts=1)
         try:
             read_parts(_Reading(answer), boundary, limits, self.spool, lambda part: self._keep(part, wanted, one))
-        except (BadBody, TooLarge, NotDicom, Unacceptable) as error:
+        except BadBody as error:
+            raise PeerUnavailable(f"{self} sends an image that is no whole answer: {error}") from error
+        except (TooLarge, NotDicom, Unacceptable) as error:
             raise PeerRefused(f"{self} sends an image that we do not take: {error}") from error
 
     def _keep(self, part: Part, wanted: Wanted, one: Listed) -> None:

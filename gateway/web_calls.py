@@ -26,6 +26,7 @@ class Adapter(HTTPAdapter):
 
     def __init__(self, tls: SSLContext, fuse: Fuse, most: int = LARGEST_ANSWER) -> None:
         self._tls, self._fuse, self._most = tls, fuse, most
+        self._answers: list[BaseHTTPResponse] = []
         super().__init__()
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **more: object) -> None:
@@ -47,8 +48,15 @@ class Adapter(HTTPAdapter):
                     raise TooLong
                 yield piece
 
+        self._answers = [*(each for each in self._answers if not each.closed), resp]
         resp.stream = bounded  # type: ignore[method-assign]
         return super().build_response(req, resp)
+
+    def close(self) -> None:
+        """As `requests` has it, and with the connections of answers that were not read to their end."""
+        for each in self._answers:
+            each.close()
+        super().close()
 
 
 def _watched(pool: type[HTTPConnectionPool], fuse: Fuse) -> type[HTTPConnectionPool]:

@@ -80,6 +80,9 @@ class WebPeer:
         with Fuse(seconds) as fuse, self._session(fuse, most) as session:
             try:
                 yield self._client(session)
+            except (PeerRefused, PeerUnavailable):
+                self._require_time(fuse)
+                raise
             except requests.RequestException as error:
                 self._require_time(fuse)
                 raise self._why(error, refusal) from error

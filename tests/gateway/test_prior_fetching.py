@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -492,3 +494,36 @@ def test_an_archive_is_entered_tested_and_removed_on_the_hospitals_page(web, pac
     assert post("/sites/1/archive-gone").status_code == 303
     assert "No archive yet" in web.ask(who, "GET", "/sites/1").text
     assert "removed meanwhile" in post("/sites/1/archive/test").text
+
+
+def test_by_dicomweb_it_comes_from_a_real_archive_and_after_a_kill_only_what_is_missing(
+    world, fetch, own_archive_server, people
+) -> None:
+    known = base64.b64encode(f"overread:{own_archive_server.password}".encode()).decode()
+    for number in range(4):
+        part10 = world.make(**OLD, SOPInstanceUID=f"1.2.1.1.{number}", PatientID="P-WEB")
+        request = urllib.request.Request(f"{own_archive_server.url}/instances", part10, method="POST")
+        request.add_header("Authorization", f"Basic {known}")
+        urllib.request.urlopen(request, timeout=20).close()
+    url = f"{own_archive_server.url}/dicom-web"
+    done = fetch(url, Retrieval.WEB, PatientID="P-WEB")
+    with world.database.writing() as session:
+        (peer,) = [each for each in session.get_one(Site, done.site_id).peers if each.retrieval]
+        peer.access = done.archives.ways.safe.seal(f"Basic {known}", url)
+    done.look()
+    assert done.searching().step()
+    world.receive(
+        world.make(**OLD, SOPInstanceUID="1.2.1.1.0", PatientID="P-WEB"), f"site:{done.site_id}", fetched="fetched"
+    )
+    world.carry()
+    own_archive_server.kill()
+    assert done.fetching().step()
+    assert "nothing listens" in done.priors()["1.2.1"].last_error
+    own_archive_server.start()
+    done.soon()
+    assert done.fetching().step()
+    world.carry()
+    done.arriving().step()
+    prior = done.priors()["1.2.1"]
+    assert (prior.state, prior.images, prior.last_error) == (PriorState.DONE, 4, "")
+    assert done.seen_below_the_case(people.coordinator()) == {"1.2.1", "1.2.9"}
