@@ -15,8 +15,12 @@ from dicomweb.parameters import MOST_KEYS
 from dicomweb.qido import SEARCHES
 from dicomweb.wado import RESOURCES
 from gateway import answering, found
+from gateway.prior_search import MOST_ATTEMPTS
+from gateway.web_archive import AS_KEPT
+from gateway.web_calls import LARGEST_ANSWER
 from scp import storing
 from scp.answering import MOST_SECONDS as FIND_SECONDS
+from scp.asked import MOST_INSTANCES, MOST_STUDIES
 from scp.command import Answer
 from scp.commitment import COMMITMENT, FAILURES, MOST_REFERENCES, REFUSALS
 from scp.limits import Limits
@@ -24,6 +28,8 @@ from scp.negotiation import VERIFICATION, Rejection
 from scp.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from scp.queries import MOST_ANSWERS, MOST_BYTES, PENDING, PENDING_UNSUPPORTED, STUDY_ROOT_FIND, Outcome
 from scp.reasons import REASONS
+from scp.requesting import IN_ALL
+from scp.retrieving import STUDY_ROOT_GET, STUDY_ROOT_MOVE
 from scp.screen import MAX_DEPTH, MAX_ELEMENTS
 from scp.server import ReceiverSettings
 from scp.statuses import MEANINGS
@@ -46,6 +52,22 @@ SERVICES: tuple[Row, ...] = (
     ("Storage: all of PS3.4 Annex B, retired and later ones, private ones", "see below", "yes", "yes"),
     ("Storage Commitment Push Model", COMMITMENT, "no", "yes"),
     ("Study Root Query/Retrieve Information Model - FIND", STUDY_ROOT_FIND, "yes", "yes"),
+    ("Study Root Query/Retrieve Information Model - MOVE", STUDY_ROOT_MOVE, "yes", "no"),
+    ("Study Root Query/Retrieve Information Model - GET", STUDY_ROOT_GET, "yes", "no"),
+)
+USED: tuple[Row, ...] = (
+    ("C-FIND", "STUDY", "a patient's studies by PatientID; how many images a study has"),
+    ("C-FIND", "SERIES, IMAGE", "what is in an earlier study; whether a report arrived"),
+    ("C-GET", "STUDY", "one earlier study, on our own association"),
+    ("C-MOVE", "STUDY", "one earlier study, to our own AE title"),
+    ("QIDO-RS", "`/studies`", "a patient's studies by PatientID; whether the server answers"),
+    ("QIDO-RS", "`/studies/{study}/instances`", "what is in an earlier study; whether a report arrived"),
+    (
+        "WADO-RS",
+        "`/studies/{study}/series/{series}/instances/{instance}`",
+        f"one image of an earlier study (`{AS_KEPT}`)",
+    ),
+    ("STOW-RS", "`/studies`", "a report: SR and PDF"),
 )
 REJECTIONS: dict[Rejection, tuple[str, str]] = {
     Rejection.CALLING: ("calling AE title not recognized", "Have the coordinator enter your AE title"),
@@ -105,6 +127,8 @@ def _tables(settings: Settings) -> dict[str, str]:
         "retrieve": _table(("method", "resource", "transaction"), retrieve),
         "media": _table(("transaction", "media types, the first by default"), _media()),
         "stow": _table(("failure reason", "name"), ((_code(each), _spoken(each.name)) for each in StowReason)),
+        "used": _table(("service", "level or resource", "for"), USED),
+        "bounds": _table(("policy", "value"), _bounds(settings)),
         "reports": _table(("IOD", "SOP class UID", "content"), REPORTS),
     }
 
@@ -142,6 +166,18 @@ def _policies(settings: Settings) -> Iterator[Row]:
     yield "elements of one object, at most", f"{MAX_ELEMENTS:,}"
     yield "references of one storage commitment request, at most", f"{MOST_REFERENCES:,}"
     yield "a storage commitment report is tried for, days", f"{commitment.days:g}"
+
+
+def _bounds(settings: Settings) -> Iterator[Row]:
+    priors = settings.priors
+    yield "time for each answer, seconds", f"{priors.timeout:g}"
+    yield "time for a question in all, seconds", f"{IN_ALL * priors.timeout:g}"
+    yield "time for one study in all, seconds", f"{priors.study_seconds:g}"
+    yield "studies of one patient that an archive may show", f"{MOST_STUDIES:,}"
+    yield "instances of one study that an archive may list", f"{MOST_INSTANCES:,}"
+    yield "largest answer by DICOMweb that is no image, bytes", f"{LARGEST_ANSWER:,}"
+    yield "largest image, bytes", f"{settings.dicom.max_object_bytes:,}"
+    yield "attempts before a person must look", str(MOST_ATTEMPTS)
 
 
 def _rejections() -> Iterator[Row]:

@@ -7,12 +7,13 @@ from datetime import timedelta
 from typing import Final
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from config.database import Database
 from scp.sender import Endpoint, PeerRefused, PeerUnavailable, Sender
 from worklist.models import Peer, Study, now
+from worklist.states import Retrieval
 
 log = structlog.get_logger()
 LONGEST_PAUSE: Final = 2.0
@@ -61,9 +62,10 @@ class Expecting:
 
 
 def _peer_to_ask(session: Session, study: Study) -> Peer | None:
-    """The site's archive, if it answers queries: the one by whose query a delivery is proven."""
+    """The site's archive, if it answers queries: the one by whose query a delivery is proven, or that has priors."""
     owner, _, number = study.origin.partition(":")
     if owner != "site":
         return None
-    asked = select(Peer).where(Peer.site_id == int(number), Peer.proof == "query", Peer.host != "").order_by(Peer.id)
+    answers = or_(Peer.proof == "query", Peer.retrieval != Retrieval.NONE)
+    asked = select(Peer).where(Peer.site_id == int(number), answers, Peer.host != "").order_by(Peer.id)
     return session.scalars(asked).first()

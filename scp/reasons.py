@@ -30,7 +30,7 @@ class Reason(Enum):
 REASONS: dict[Reason, tuple[int, str]] = {
     Reason.OTHER_CLASS: (0xA900, "The object is of another SOP class than announced"),
     Reason.OTHER_INSTANCE: (0xA901, "The object has another SOP Instance UID than announced"),
-    Reason.NOT_ASKED_FOR: (0xA902, "It was sent along with an earlier study, but not asked for"),
+    Reason.NOT_ASKED_FOR: (0xA904, "It was sent along with an earlier study, but not asked for"),
     Reason.UNKNOWN_SYNTAX: (0xC001, "The transfer syntax is not one that we read"),
     Reason.DEFLATED: (0xC002, "Deflated transfer syntaxes are not accepted"),
     Reason.TRUNCATED: (0xC010, "The object ends before its data does"),

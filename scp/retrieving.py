@@ -14,13 +14,13 @@ from pynetdicom.transport import AddressInformation
 
 from scp.asked import CalledOff, FoundStudy, Listed, Patient, Wanted
 from scp.counters import Counters
-from scp.finding import STUDY_ROOT_FIND
 from scp.getting import GetDoor, GettingSocket
 from scp.inbox import Inbox
 from scp.kinds import MOST, kinds_of, other_kinds
 from scp.limits import Limits
 from scp.peers import Peer
 from scp.presence import Presence
+from scp.queries import STUDY_ROOT_FIND
 from scp.requesting import Endpoint, Failure, Offer, Patience, PeerRefused, PeerUnavailable, associated
 from scp.showing import Showing
 from scp.syntaxes import EXPLICIT_LITTLE, IMPLICIT_LITTLE

@@ -15,7 +15,7 @@ from pydicom.multival import MultiValue
 from pynetdicom.association import Association
 
 from scp.asked import LONGEST_TEXT, MOST_INSTANCES, MOST_STUDIES, FoundStudy, Listed, Patient, well_formed
-from scp.finding import STUDY_ROOT_FIND
+from scp.queries import STUDY_ROOT_FIND
 from scp.requesting import Endpoint, Failure, PeerRefused, PeerUnavailable
 
 log = structlog.get_logger()

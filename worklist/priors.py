@@ -1,6 +1,6 @@
 """The search for a case's earlier studies as rows: begun, answered, called off, and how far each study is.
 
-docs/adr/0020-earlier-studies-are-fetched.md
+docs/adr/0021-earlier-studies-are-fetched.md
 """
 
 from __future__ import annotations

@@ -26,9 +26,9 @@ from gateway.prior_fetch import Fetching
 from gateway.prior_search import Searching
 from gateway.sites import Receiver, let_be_asked, put_site, write_peer_book
 from gateway.ways import ways_of
-from scp.finding import STUDY_ROOT_FIND
 from scp.inbox import Inbox
 from scp.peers import PeerBook
+from scp.queries import STUDY_ROOT_FIND
 from scp.retrieving import STUDY_ROOT_MOVE
 from scp.server import Receiver as FrontDoor
 from scp.server import ReceiverSettings

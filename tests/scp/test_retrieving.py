@@ -192,7 +192,7 @@ def test_what_an_archive_sends_along_is_not_taken(archive, made):
         ours.fetch(Wanted("1.2.1", "site:7", listed_of(asked), lambda: True))
         assert list(kept(made, ours)) == ["1.2.1.1.0"]
         (refusal,) = [one for _, one in ours.intake.inbox.refusals(9)]
-        assert (refusal.study_uid, refusal.status) == ("1.2.2", 0xA902)
+        assert (refusal.study_uid, refusal.status) == ("1.2.2", 0xA904)
 
 
 def test_an_archive_that_sends_without_end_is_hung_up_on(archive, made):
