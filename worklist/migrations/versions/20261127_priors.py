@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = 'f2e7c4ed0a01'
-down_revision = 'c0f14d5c9e01'
+down_revision = 'c0f14d5c9e02'
 branch_labels = None
 depends_on = None
 
