@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingUnixStreamServer
 from typing import Final, cast
@@ -60,8 +60,8 @@ class _Handler(StreamRequestHandler):
             question = Question(**orjson.loads(self.rfile.readline(4 * MOST_BYTES)))
             outcome, words = Outcome.NOT_NOW, ""
             try:
-                with server.places.one_of(question.ae_title):
-                    for items, supported in answers(server.database, question):
+                with server.places.one_of(question.ae_title), closing(answers(server.database, question)) as found:
+                    for items, supported in found:
                         self._say({"items": items, "supported": supported})
                 outcome = Outcome.SUCCESS
             except QueryEnded as ended:

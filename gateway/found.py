@@ -5,7 +5,7 @@ What was made here (reports, what a reader saved) is not counted: the sender ask
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,8 +53,11 @@ class Asked:
     supported: bool
 
 
-def answers(database: Database, question: Question) -> Iterator[tuple[list[Item], bool]]:
-    """Find what matches, some at a time, and whether all keys are supported. Raises QueryEnded."""
+def answers(database: Database, question: Question) -> Generator[tuple[list[Item], bool], None, None]:
+    """Find what matches, some at a time, and whether all keys are supported. Raises QueryEnded.
+
+    Close it where not all is wanted: it holds a connection.
+    """
     try:
         with database.looking(MOST_SECONDS) as connection:
             sight = _sight(connection, question)

@@ -171,8 +171,8 @@ def test_a_transfer_that_was_cut_is_told_to_its_hospital_and_the_coordinator(web
     assert (said["ae_title"], said["after"], said["since"], said["missing"]) == ("CT_1", 2, 0, None)
     for who in (people.hospital(site), people.coordinator()):
         page = web.ask(who, "GET", "/arrivals").text
-        assert "The link was cut" in page
-        assert "after 2 images. More images may be missing: send the study again." in page
+        assert "The link was cut after 2 images (" in page
+        assert "). More images may be missing: send the study again." in page
     other = people.hospital(people.site())
     assert "The link was cut" not in web.ask(other, "GET", "/arrivals").text
     with web.database.reading() as session:
