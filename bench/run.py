@@ -23,6 +23,9 @@ from bench.reporting import measure_reporting
 from bench.scene import Scene
 from bench.storing import measure_answering, measure_storing
 
+AFTERMATH_SECONDS = (
+    40.0  # from quiet to rest: cases, their answers for the viewer, the read cache; 25 s on a crowded machine
+)
 SMALL = 64  # pixels on a side of the studies that are only there to be searched through
 
 Say = Callable[[str], None]
@@ -59,20 +62,24 @@ def _scene(plan: Plan, folder: Path, notes: Notebook) -> Iterator[Scene]:
 
 
 def _rest(scene: Scene) -> dict[int, Seen]:
-    """Wait until the demo's studies are cases, then see what both take while nobody asks for anything."""
+    """Wait until all is done that the demo's studies gave to do, then see what both take while nobody asks."""
     root = scene.overread.pid
     wait_for(lambda: "demo" not in {seen.name for seen in look(root).values()}, 120, "The demo's studies being sent")
-    time.sleep(QUIET_SECONDS + 3)
-    ours, theirs, everybody = cpu_seconds(root), cpu_seconds(scene.orthanc.pid), machine_seconds()
+    time.sleep(QUIET_SECONDS + AFTERMATH_SECONDS)
+    before, orthanc, everybody = look(root), cpu_seconds(scene.orthanc.pid), machine_seconds()
     begun = time.monotonic()
     time.sleep(scene.plan.idle_seconds)
     percent = 100 / (time.monotonic() - begun)
-    ours, theirs = cpu_seconds(root) - ours, cpu_seconds(scene.orthanc.pid) - theirs
-    others = machine_seconds() - everybody - ours - theirs
-    scene.notes.idle_cpu[f"of {OVERREAD} at rest"] = percent * ours
-    scene.notes.idle_cpu[f"of {ORTHANC} at rest"] = percent * theirs
-    scene.notes.idle_cpu["of everybody else on this machine then"] = percent * max(0, others)
-    return look(root)
+    after = look(root)
+    taken = {pid: seen.cpu_seconds - before[pid].cpu_seconds for pid, seen in after.items() if pid in before}
+    ours, theirs = sum(taken.values()), cpu_seconds(scene.orthanc.pid) - orthanc
+    idle = scene.notes.idle_cpu
+    idle[f"of {OVERREAD} at rest"] = percent * ours
+    for part in ("receiver", "worker"):
+        idle[f"of that, {part}"] = percent * sum(taken[pid] for pid in taken if after[pid].name.startswith(part))
+    idle[f"of {ORTHANC} at rest"] = percent * theirs
+    idle["of everybody else on this machine then"] = percent * max(0, machine_seconds() - everybody - ours - theirs)
+    return after
 
 
 def _prepare(scene: Scene) -> Study:
