@@ -132,7 +132,7 @@ def make_study(tmp_path: Path) -> MakeStudy:
 
     def make(slices: int, modality: str = "CT", size: int = 256, **more: Any) -> Sent:
         header = image_header(modality, size, **more)
-        folder = tmp_path / f"study-{header.PatientID}"
+        folder = tmp_path / f"study-{header.StudyInstanceUID}"
         folder.mkdir()
         pictures = tuple(head_slice(size, 2 * number / slices - 1) for number in range(slices))
         for number, picture in enumerate(pictures, 1):
@@ -224,12 +224,13 @@ class Hospital:
         return serving(self.title, self.port, "storescp", "-aet", self.title, "-od", self.folder, self.port)
 
     def pacs(self) -> AbstractContextManager[None]:
-        """A PACS that can be queried for what it has."""
+        """A PACS that can be queried for what it has, and sends it to us when asked."""
         self.folder.mkdir(exist_ok=True)
         configuration = self.folder.parent / f"{self.title}.cfg"
         configuration.write_text(
             f"NetworkTCPPort = {self.port}\nMaxPDUSize = 16384\nMaxAssociations = 16\n"
-            "HostTable BEGIN\nHostTable END\nVendorTable BEGIN\nVendorTable END\n"
+            f"HostTable BEGIN\nus = (OVERREAD, 127.0.0.1, {self.installation.dicom})\nHostTable END\n"
+            "VendorTable BEGIN\nVendorTable END\n"
             f"AETable BEGIN\n{self.title} {self.folder} RW (200, 1024mb) ANY\nAETable END\n"
         )
         return serving(self.title, self.port, "dcmqrscp", "-c", configuration)
