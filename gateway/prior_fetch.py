@@ -27,6 +27,10 @@ log = structlog.get_logger()
 LOOK_EVERY = 2.0  # seconds: so soon what was called off is not fetched on
 
 
+class OurDisk(Exception):
+    """What came was not kept: try again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Errand:
     """One study that is fetched; `peer` is the archive. `here`: those of its images that are in our own."""
@@ -85,6 +89,8 @@ class Fetching:
             self._let_others_wait(errand)
         except PeerRefused as error:
             self._put_off(errand, error, PriorState.NEEDS_PERSON)
+        except OSError as error:
+            self._put_off(errand, OurDisk(f"Our own disk does not take it just now: {error.strerror}."), None)
 
     def _fetch(self, errand: Errand, archive: RemoteArchive) -> None:
         listed = archive.instances_of(errand.study_uid)

@@ -38,6 +38,11 @@ class Counters:
         with self._lock:
             self._counts[what] += more
 
+    def count(self, what: Count) -> int:
+        """How often that was."""
+        with self._lock:
+            return self._counts[what]
+
     def save(self) -> None:
         """Write the counts, all or nothing; not durable, since they are not worth an fsync."""
         with self._lock:

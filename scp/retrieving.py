@@ -13,7 +13,7 @@ from pynetdicom.presentation import PresentationContext, build_context, build_ro
 from pynetdicom.transport import AddressInformation
 
 from scp.asked import CalledOff, FoundStudy, Listed, Patient, Wanted
-from scp.counters import Counters
+from scp.counters import Count, Counters
 from scp.getting import GetDoor, GettingSocket
 from scp.inbox import Inbox
 from scp.kinds import MOST, kinds_of, other_kinds
@@ -103,6 +103,8 @@ class DicomArchive:
         door = GetDoor(self.intake.inbox, Counters(folder, "fetch"), Presence(folder, "fetch"), peer, wanted)
         kinds = kinds_of(wanted.listed)
         self._get_in(_storage(kinds), wanted, door)
+        if door.counters.count(Count.FAILED):
+            raise PeerUnavailable("Our own disk does not take what is sent just now.")
         if door.missing:
             with contextlib.suppress(PeerUnavailable, PeerRefused):  # what is missing is counted
                 self._get_in(_otherwise(kinds), wanted, door)

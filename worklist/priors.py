@@ -14,6 +14,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from worklist.access import OF_A_SITE, Viewer
+from worklist.cases import SETTLED
 from worklist.lifecycle import NotAllowed, WrongState
 from worklist.models import AuditLine, Case, Instance, Peer, Prior, PriorSearch, Series, Study, now
 from worklist.prior_rules import Choice, Exam
@@ -62,6 +63,8 @@ def look(session: Session, case: Case, who: Viewer | None) -> None:
     Raises NotAllowed for whoever neither reads the case nor oversees, WrongState where nothing can be asked.
     """
     may_decide(case, who)
+    if case.state in SETTLED:
+        raise WrongState("This case is done: nothing more is fetched for it.")
     if why := why_not(session, case):
         raise WrongState(why)
     study = _named(case)

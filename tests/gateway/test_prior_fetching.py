@@ -8,7 +8,7 @@ import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from scp.retrieving import STUDY_ROOT_MOVE
 from scp.server import Receiver as FrontDoor
 from scp.server import ReceiverSettings
 from worklist.access import Sight, sees_study
+from worklist.lifecycle import NotAllowed, WrongState
 from worklist.models import Case, Prior, PriorSearch, Site, Study, now
 from worklist.prior_file import read_prior_rules
 from worklist.priors import call_off, look, progress
@@ -357,6 +358,24 @@ def test_after_a_kill_in_the_middle_it_goes_on_and_nothing_is_there_twice(
     pacs.kill()
 
 
+def test_what_our_own_disk_does_not_take_is_fetched_again(world, fetch, pacs) -> None:
+    pacs.hold(world.make(**OLD))
+    done = fetch(f"PACS@127.0.0.1:{pacs.port}")
+    done.look()
+    assert done.searching().step()
+    full = Inbox(world.folders.inbox, keep_free=1 << 60)
+    archives = replace(done.archives, intake=replace(done.archives.intake, inbox=full))
+    assert replace(done.fetching(), archives=archives).step()
+    prior = done.priors()["1.2.1"]
+    assert prior.state is PriorState.WANTED
+    assert "Our own disk" in prior.last_error
+    done.soon()
+    assert done.fetching().step()
+    world.carry()
+    done.arriving().step()
+    assert done.priors()["1.2.1"].state is PriorState.DONE
+
+
 def test_what_was_called_off_is_not_fetched_and_can_be_looked_for_again(world, fetch, pacs, people) -> None:
     pacs.hold(world.make(**OLD))
     done = fetch(f"PACS@127.0.0.1:{pacs.port}")
@@ -379,6 +398,8 @@ def test_a_case_that_is_settled_asks_for_nothing_any_more(world, fetch, pacs) ->
         session.get_one(Case, done.case_id).state = CaseState.SIGNED
     assert done.searching().step()
     assert done.search().state is PriorState.CANCELLED
+    with pytest.raises(WrongState, match="done"):
+        done.look()
 
 
 def test_an_image_of_another_patient_is_kept_aside_whatever_the_archive_said_of_its_study(world, fetch, pacs) -> None:
@@ -407,8 +428,6 @@ def test_a_prior_whose_images_name_no_issuer_is_seen_below_the_case(world, fetch
 
 
 def test_only_who_reads_or_oversees_may_look(world, fetch, pacs, people) -> None:
-    from worklist.lifecycle import NotAllowed
-
     done = fetch(f"PACS@127.0.0.1:{pacs.port}")
     with pytest.raises(NotAllowed):
         done.look(people.patient())
@@ -420,8 +439,6 @@ def test_another_site_is_not_asked(world, fetch, pacs, people) -> None:
     with world.database.writing() as session:
         other = put_site(session, "OTHER", "Other", [], [])
         session.get_one(Case, done.case_id).site_id = other.id
-    from worklist.lifecycle import WrongState
-
     with pytest.raises(WrongState, match="No archive"):
         done.look()
 
