@@ -76,8 +76,7 @@ def look(session: Session, case: Case, who: Viewer | None) -> None:
     search.state, search.attempts, search.last_error = PriorState.WANTED, 0, ""
     search.next_attempt_at = now()
     session.add(search)
-    actor = {"person_id": who.person_id} if who else {"actor": "priors"}
-    session.add(AuditLine(**actor, action="look for earlier studies", case_id=case.id))
+    session.add(AuditLine(person_id=search.asked_by, action="look for earlier studies", case_id=case.id))
 
 
 def look_if_possible(session: Session, case_id: int) -> None:
