@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from scp.asked import CalledOff, Patient, Wanted
 from scp.inbox import Inbox
 from scp.requesting import Endpoint, Failure, Patience, PeerRefused, PeerUnavailable
 from scp.retrieving import STUDY_ROOT_GET, STUDY_ROOT_MOVE, DicomArchive, Intake
+from scp.tls import TlsFiles, caller_context
 
 CT, SR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.88.11"
 FIND = "1.2.840.10008.5.1.4.1.2.2.1"
@@ -195,6 +197,22 @@ def test_what_an_archive_sends_along_is_not_taken(archive, made):
         assert (refusal.study_uid, refusal.status) == ("1.2.2", 0xA904)
 
 
+def test_what_comes_by_tls_comes_whole(archive, made, pki):
+    """Larger than a record of TLS, so that some of it lies in the library's own buffer."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(pki / "ca.pem"))
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_cert_chain(pki / "theirs.pem", pki / "theirs.key")
+    trusting = caller_context(TlsFiles(pki / "ours.pem", pki / "ours.key", pki / "ca.pem", None))
+    asked = [made.object(StudyInstanceUID="1.2.1", SOPInstanceUID=f"1.2.1.{one}", pixels=300_000) for one in range(5)]
+    with sending(asked, context) as port:
+        plain = archive(port)
+        ours = replace(plain, endpoint=replace(plain.endpoint, tls=True), tls=trusting)
+        assert ours.fetch(Wanted("1.2.1", "site:7", listed_of(asked), lambda: True)) == 0
+        assert sorted(kept(made, ours).values()) == sorted(made.dataset_of(one) for one in asked)
+        with pytest.raises(PeerUnavailable):
+            archive(port, answering=1.0).fetch(Wanted("1.2.1", "site:7", listed_of(asked), lambda: True))
+
+
 def test_an_archive_that_sends_without_end_is_hung_up_on(archive, made):
     asked = study(made, "1.2.1", 1)
     with sending(asked * 100) as port:
@@ -239,13 +257,13 @@ def listed_of(objects):
 
 
 @contextmanager
-def listening(services: dict[str, tuple[evt.EventType, object]]) -> Iterator[int]:
+def listening(services: dict[str, tuple[evt.EventType, object]], tls: ssl.SSLContext | None = None) -> Iterator[int]:
     """An archive that offers these models, each with what it does; its port."""
     ae = AE("PACS")
     for model in services:
         ae.add_supported_context(model)
     ae.add_supported_context(CT, scu_role=True, scp_role=True)
-    server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=list(services.values()))
+    server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=list(services.values()), ssl_context=tls)
     try:
         yield server.server_address[1]
     finally:
@@ -253,7 +271,7 @@ def listening(services: dict[str, tuple[evt.EventType, object]]) -> Iterator[int
 
 
 @contextmanager
-def sending(objects: list[bytes]) -> Iterator[int]:
+def sending(objects: list[bytes], tls: ssl.SSLContext | None = None) -> Iterator[int]:
     """An archive that answers a C-GET with these objects, whatever was asked for; its port."""
     from io import BytesIO
 
@@ -264,5 +282,5 @@ def sending(objects: list[bytes]) -> Iterator[int]:
         for each in objects:
             yield 0xFF00, dcmread(BytesIO(each))
 
-    with listening({STUDY_ROOT_GET: (evt.EVT_C_GET, get)}) as port:
+    with listening({STUDY_ROOT_GET: (evt.EVT_C_GET, get)}, tls) as port:
         yield port
