@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from dicomweb.attributes import Found, Level
@@ -40,7 +40,7 @@ def look_up(
     for first in range(0, len(hits), AT_ONCE):
         some = hits[first : first + AT_ONCE]
         rows = _rows(session, level, some)
-        totals = _totals(session, {hit.study for hit in some}, with_classes=with_classes, sent=sent)
+        totals = _totals(session, {hit.study: hit.papers for hit in some}, with_classes=with_classes, sent=sent)
         for hit in some:
             yield hit, _found(rows, hit, level, totals[hit.study], base_url)
 
@@ -66,20 +66,23 @@ def _rows(session: Session, level: Level, hits: Iterable[Hit]) -> Rows:
     )
 
 
-def _totals(session: Session, studies: Collection[int], *, with_classes: bool, sent: bool) -> dict[int, _Totals]:
+def _totals(session: Session, studies: Mapping[int, bool], *, with_classes: bool, sent: bool) -> dict[int, _Totals]:
+    """Count below studies, given with whether their working papers count."""
     totals = {study: _Totals() for study in studies}
-    counted = [Series.ours.is_(False)] if sent else []
-    _count_series(session, totals, counted)
+    with_papers = {study for study, papers in studies.items() if papers}
+    with_papers_of = or_(Series.made_by.is_(None), Series.study_id.in_(with_papers))
+    counts = Series.ours.is_(False) if sent else with_papers_of
+    _count_series(session, totals, counts)
     if with_classes:
-        _name_classes(session, totals, counted)
+        _name_classes(session, totals, counts)
     return totals
 
 
-def _count_series(session: Session, totals: dict[int, _Totals], only: Conditions) -> None:
+def _count_series(session: Session, totals: dict[int, _Totals], counts: ColumnElement[bool]) -> None:
     counted = (
         select(Series.study_id, Series.id, Series.modality, func.count(Instance.id))
         .outerjoin(Instance, Instance.series_id == Series.id)
-        .where(Series.study_id.in_(totals), *only)
+        .where(Series.study_id.in_(totals), counts)
         .group_by(Series.id)
     )
     for study, series, modality, number in session.execute(counted):
@@ -87,9 +90,9 @@ def _count_series(session: Session, totals: dict[int, _Totals], only: Conditions
         totals[study].modalities |= {modality} - {""}
 
 
-def _name_classes(session: Session, totals: dict[int, _Totals], only: Conditions) -> None:
-    named = select(Instance.study_id, Instance.sop_class_uid).join(Series, Instance.series_id == Series.id).distinct()
-    for study, sop_class_uid in session.execute(named.where(Instance.study_id.in_(totals), *only)):
+def _name_classes(session: Session, totals: dict[int, _Totals], counts: ColumnElement[bool]) -> None:
+    named = select(Instance.study_id, Instance.sop_class_uid).join(Series, Series.id == Instance.series_id)
+    for study, sop_class_uid in session.execute(named.where(Instance.study_id.in_(totals), counts).distinct()):
         totals[study].sop_classes.add(sop_class_uid)
 
 

@@ -1,6 +1,7 @@
 """The instances of a study, series or instance that are in sight. Nothing else of a row leaves here.
 
-Which of the origins of a study is meant, `worklist.access.sees_study` decides; nothing here mixes two of them.
+Which of the origins of a study is meant, `worklist.access.sees_study` decides; nothing here mixes two of them. Which
+of its series are in sight, `worklist.papers` decides.
 
 An absent study, a foreign one, a series of another study: all of them are the same `not_found()`.
 """
@@ -18,6 +19,7 @@ from dicomweb.problems import not_found
 from orthanc.cache import Archived
 from worklist.access import Sight, sees_study
 from worklist.models import Instance, Series, Study
+from worklist.papers import SEES_SERIES, seeing
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def held_series(
 ) -> list[HeldSeries]:
     """Return the series of a path, in their order; raise `not_found()` if there are none."""
     given = {"study_uid": study_uid} | ({"series_uid": series_uid} if series_uid is not None else {})
-    rows = connection.execute(_series_in_sight(sight, of_one=series_uid is not None), given)
+    rows = connection.execute(_series_in_sight(sight, of_one=series_uid is not None), given | seeing(sight.viewer))
     found = [HeldSeries(uid, row, version) for uid, row, version in rows]
     if not found:
         raise not_found()
@@ -75,12 +77,12 @@ def held_instances(connection: Connection, sight: Sight, study_uid: str, series_
     """Return the instances below a path, in series and instance order; raise `not_found()` if there are none."""
     chosen = (
         _instances()
-        .where(Study.study_uid == study_uid, sees_study(sight))
+        .where(Study.study_uid == study_uid, sees_study(sight), SEES_SERIES)
         .order_by(Series.number.asc().nulls_last(), Series.series_uid, Instance.number.asc().nulls_last(), Instance.id)
     )
     if series_uid is not None:
         chosen = chosen.where(Series.series_uid == series_uid)
-    found = [Held(*tuple(row)) for row in connection.execute(chosen)]
+    found = [Held(*tuple(row)) for row in connection.execute(chosen, seeing(sight.viewer))]
     if not found:
         raise not_found()
     return found
@@ -104,7 +106,7 @@ def _series_in_sight(sight: Sight, *, of_one: bool) -> Select[str, int, int]:
     chosen = (
         select(Series.series_uid, Series.id, Series.version)
         .join(Study, Series.study_id == Study.id)
-        .where(Study.study_uid == bindparam("study_uid"), sees_study(sight))
+        .where(Study.study_uid == bindparam("study_uid"), sees_study(sight), SEES_SERIES)
         .order_by(Series.number.asc().nulls_last(), Series.series_uid)
     )
     return chosen.where(Series.series_uid == bindparam("series_uid")) if of_one else chosen

@@ -20,6 +20,7 @@ from dicomweb.attributes import TABLES, Attribute, Matching
 from dicomweb.problems import bad_request
 from dicomweb.uids import is_uid
 from worklist.models import Instance, Series, SeriesRequest, Study
+from worklist.papers import SEES_SERIES
 
 LONGEST_VALUE: Final = 8192
 MOST_VALUES: Final = 1000
@@ -137,16 +138,19 @@ def _uid(attribute: Attribute, value: str) -> Condition:
 
 
 def _sop_class(attribute: Attribute, value: str, *, sent: bool = False) -> Condition:
-    having = select(Instance.id).where(Instance.study_id == Study.id)
-    if sent:
-        having = having.join(Series, Instance.series_id == Series.id).where(Series.ours.is_(False))
-    return exists(having.where(Instance.sop_class_uid.in_(_uids(attribute, value))))
+    having = select(Instance.id).join(Series, Series.id == Instance.series_id)
+    is_one = Instance.sop_class_uid.in_(_uids(attribute, value))
+    return exists(having.where(Instance.study_id == Study.id, _counts(sent=sent), is_one).correlate(Study))
 
 
 def _modality(attribute: Attribute, value: str, *, sent: bool = False) -> Condition:
-    having = select(Series.id).where(Series.study_id == Study.id, *([Series.ours.is_(False)] if sent else []))
+    having = select(Series.id).where(Series.study_id == Study.id, _counts(sent=sent))
     asked = [_fits(attribute, Series.modality.expression, one, any_case=False) for one in _values(attribute, value)]
-    return exists(having.where(or_(*asked)))
+    return exists(having.where(or_(*asked)).correlate(Study))
+
+
+def _counts(*, sent: bool) -> Condition:
+    return Series.ours.is_(False) if sent else SEES_SERIES
 
 
 def _uids(attribute: Attribute, value: str) -> list[str]:

@@ -17,6 +17,7 @@ from dicomweb.parameters import Search
 from dicomweb.planning import Way
 from worklist.access import Sight, sees_study
 from worklist.models import Instance, Series, Study
+from worklist.papers import SEES_PAPERS, SEES_SERIES, seeing
 
 Fitting = Select[*tuple[Any, ...]]
 """The ids of all results, in no order."""
@@ -41,19 +42,23 @@ MOST_COUNTED: Final = 1_000
 class Hit(NamedTuple):
     """One result: the ids of its row and of those above it, and the version of its study.
 
-    Whatever changes about a study, or below it, makes another version of it.
+    Whatever changes about a study, or below it, makes another version of it. `papers`: working papers are counted in
+    it (`worklist.papers`), so that two people's results of one study are two.
     """
 
     study: int
     version: int
+    papers: bool
     series: int | None = None
     instance: int | None = None
 
 
+_OF_STUDY: Final = (Study.id, Study.version, SEES_PAPERS)
+
 _COLUMNS: Final[dict[Level, tuple[Any, ...]]] = {
-    Level.STUDY: (Study.id, Study.version),
-    Level.SERIES: (Study.id, Study.version, Series.id),
-    Level.INSTANCE: (Study.id, Study.version, Series.id, Instance.id),
+    Level.STUDY: _OF_STUDY,
+    Level.SERIES: (*_OF_STUDY, Series.id),
+    Level.INSTANCE: (*_OF_STUDY, Series.id, Instance.id),
 }
 """The fields of a hit."""
 
@@ -77,7 +82,7 @@ class Page:
 def search_rows(connection: Connection, sight: Sight, search: Search, scope: Scope, way: Way = Way.NAMED) -> Page:
     """Answer one search. `way` changes nothing but the time that it takes."""
     asked = _statements(sight, search, bool(scope.study_uid), bool(scope.series_uid), way)
-    names = {"study_uid": scope.study_uid, "series_uid": scope.series_uid}
+    names = {"study_uid": scope.study_uid, "series_uid": scope.series_uid} | seeing(sight.viewer)
     rows = connection.execute(asked.page, names).all() if search.limit else []
     hits = tuple(Hit(*row[:-1]) for row in rows)
     if len(hits) < search.limit:
@@ -116,7 +121,7 @@ def _of_path(sight: Sight, level: Level, of_study: bool, of_series: bool, way: W
     rows = select(*_COLUMNS[level]).select_from(Study)
     if level >= Level.SERIES:
         study_id = Study.id + 0 if way is Way.ORDERED else Study.id  # SQLite cannot begin with a sum's other side
-        rows = rows.join(Series, Series.study_id == study_id)
+        rows = rows.join(Series, Series.study_id == study_id).where(SEES_SERIES)
     if level is Level.INSTANCE:
         rows = rows.join(Instance, Instance.series_id == Series.id)
     path = [Study.study_uid == bindparam("study_uid")] if of_study else []

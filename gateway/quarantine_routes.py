@@ -81,7 +81,7 @@ def _known(one: Trouble, about: Concerned) -> Json:
         "contradicts": one.contradicts,
         "series_number": one.series_number,
         "instance_number": one.instance_number,
-        "study": study(about.study) if about.study else None,
+        "study": study(about.study, papers=True) if about.study else None,
         "cases": [{"id": case.id, "state": case.state} for case in about.cases],
     }
 

@@ -14,6 +14,7 @@ from worklist.added import images_version, since_claim
 from worklist.completeness import Remark
 from worklist.lifecycle import possible
 from worklist.models import Case, Delivery, Report, Series, Study
+from worklist.papers import sees_papers_of
 from worklist.readers import due_at, subspecialties_read
 from worklist.states import CaseState, Role
 from worklist.strangers import decided_of
@@ -64,7 +65,7 @@ def whole(session: Session, case: Case, who: Viewer) -> Json:
         "delivered_at": _moment(case.delivered_at),
         "opinion": written,
         "opinion_saved_at": _moment(case.draft_at) if written is not None else None,
-        "studies": [study(each, refused.get(each.id, ())) for each in case.studies],
+        "studies": [study(each, refused.get(each.id, ()), papers=sees_papers_of(case, who)) for each in case.studies],
         "reports": [report(each) for each in case.reports],
         "actions": sorted(possible(who, case)),
     }
@@ -75,8 +76,11 @@ def _may_read_draft(case: Case, who: Viewer) -> bool:
     return signed or (Role.READER in who.roles and case.reader_id in {None, who.person_id})
 
 
-def study(each: Study, refused: Sequence[Remark] = ()) -> Json:
-    """A study with its series; `refused`: what of it was refused at the door, or accepted against what it says."""
+def study(each: Study, refused: Sequence[Remark] = (), *, papers: bool = False) -> Json:
+    """A study with its series; `refused`: what of it was refused at the door, or accepted against what it says.
+
+    `papers`: with what readers saved from the viewer.
+    """
     return {
         "study_uid": each.study_uid,
         "patient_id": each.patient_id,
@@ -88,7 +92,7 @@ def study(each: Study, refused: Sequence[Remark] = ()) -> Json:
         "accession": each.accession,
         "images_at_sender": each.expected,
         "remarks": [*each.remarks, *map(asdict, refused)],
-        "series": [series(one) for one in each.series],
+        "series": [series(one) for one in each.series if papers or one.made_by is None],
     }
 
 

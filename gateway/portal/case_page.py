@@ -33,6 +33,7 @@ from worklist.access import Viewer
 from worklist.cases import EDITABLE_BY_REQUESTER
 from worklist.lifecycle import Action
 from worklist.models import AuditLine, Case
+from worklist.papers import sees_papers_of
 from worklist.readers import is_unread, subspecialties_read
 from worklist.refusals import refused_of
 from worklist.states import CaseState, Role
@@ -121,7 +122,7 @@ def _told(services: PortalServices, session: Session, case: Case, who: Viewer) -
         "reports": report_views(case),
         "poll": 2 if moving(case) else 5,
         "priors": priors_view(session, case, who, line.studies) if who.roles & READERS else None,
-        "saved": services.saved(session, case) if who.roles & READERS else (),
+        "saved": services.saved(session, case) if sees_papers_of(case, who) else (),
         "sections": _sections(services, session, case, who),
         "steps": timeline(case, unread=is_unread(case, read)),
         "uploading": case.state in UPLOADING and case.patient_id == who.person_id,

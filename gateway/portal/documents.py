@@ -14,6 +14,7 @@ from gateway.portal.words import dicom_date
 from sr_reports.narrative import DOCUMENTS
 from worklist.access import Sight, Viewer, sees_study
 from worklist.models import Case, Instance, Series, Study
+from worklist.papers import SEES_SERIES, seeing
 
 ENCAPSULATED_PDF: Final = "1.2.840.10008.5.1.4.1.1.104.1"
 KEY_OBJECTS: Final = "1.2.840.10008.5.1.4.1.1.88.59"
@@ -54,9 +55,9 @@ def image_addresses(session: Session, who: Viewer, case_id: int, sop_uids: Colle
         select(Study.study_uid, Series.series_uid, Instance.sop_uid)
         .join(Series, Series.study_id == Study.id)
         .join(Instance, Instance.series_id == Series.id)
-        .where(sees_study(Sight(who, case_id)), Instance.sop_uid.in_(sop_uids), Instance.rows > 0)
+        .where(sees_study(Sight(who, case_id)), SEES_SERIES, Instance.sop_uid.in_(sop_uids), Instance.rows > 0)
     )
-    return {sop: _address(case_id, study, series, sop) for study, series, sop in session.execute(query)}
+    return {sop: _address(case_id, study, series, sop) for study, series, sop in session.execute(query, seeing(who))}
 
 
 def _documents(who: Viewer, case_id: int) -> Select[Instance, Series, Study]:

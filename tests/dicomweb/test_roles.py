@@ -6,12 +6,15 @@ to, by looking rows up with the right in the same statement.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from pydicom.uid import generate_uid
 
 from dicomweb.qido import SEARCHES
 from dicomweb.wado import RESOURCES
-from worklist.models import CaseStudy, Study
+from worklist.access import NOBODY, Link
+from worklist.models import CaseStudy, Instance, Series, Study
 
 HEADERS_THAT_TELL_NOTHING = {"Date", "Server", "Connection"}
 PEOPLE = ("neuro", "chest", "patient", "hospital", "coordinator")
@@ -142,3 +145,67 @@ def test_a_stranger_is_told_to_sign_in_whatever_they_ask_for(world, studies, rul
     answers = [said(world.get(filled(rule, *one), "nobody")) for one in studies.values()]
     assert {answer[0] for answer in answers} == {401}
     assert all(answer == answers[0] for answer in answers)
+
+
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+SEE_PAPERS = ("chest", "coordinator")
+SEE_NONE = ("neuro", "patient", "hospital", "guest")
+
+
+@pytest.fixture(scope="module")
+def saved(world):
+    """A case which everybody here sees and one of them reads; what its reader saved; all answers before they did."""
+    people, series = world.viewers, generate_uid()
+    sent = world.instance("CT_small.dcm", generate_uid(), series, PatientID="PAPERS", SeriesNumber=2)
+    roles = {"patient_id": people["patient"].person_id, "site_id": people["hospital"].site_id}
+    world.study(sent, world.instance("CT_small.dcm", sent.study_uid, series, PatientID="PAPERS"),
+                reader_id=people["chest"].person_id, **roles)  # fmt: skip
+    with world.database.reading() as session:
+        study = session.query(Study).filter_by(study_uid=sent.study_uid).one()
+        case_id = session.query(CaseStudy).filter_by(study_id=study.id).one().case_id
+    people["guest"] = replace(NOBODY, link=Link(1, case_id, frozenset({study.id})))
+    rules = [rule for rule in (*RETRIEVALS, *SEARCHED) if "<series_uid>" not in rule and not rule.endswith("/wado")]
+    before = {(rule, who): said(world.get(filled(rule, sent, case_id), who)) for rule in rules for who in SEE_NONE}
+    paper = world.instance("CT_small.dcm", sent.study_uid, PatientID="PAPERS", Modality="SEG", SeriesNumber=1)
+    world.archived(paper, study.origin)
+    with world.database.writing() as session:
+        row = session.query(Series).filter_by(series_uid=paper.series_uid).one()
+        row.ours, row.made_by = True, people["chest"].person_id
+        session.query(Instance).filter_by(sop_uid=paper.sop_uid).one().sop_class_uid = SECONDARY_CAPTURE
+    return sent, paper, case_id, before
+
+
+SEARCHED = [f"{rule}?PatientID=PAPERS&includefield=all{more}" for rule in SEARCH_RULES for more in ("", "&limit=1")]
+
+
+@pytest.mark.parametrize("who", SEE_NONE)
+def test_what_a_reader_saved_changes_no_answer_to_anybody_else(world, saved, who):
+    sent, _, case_id, before = saved
+    for (rule, asking), answer in before.items():
+        if asking == who:
+            assert said(world.get(filled(rule, sent, case_id), who)) == answer, rule
+
+
+@pytest.mark.parametrize(
+    "rule", [rule for rule in (*RETRIEVALS, *SEARCH_RULES) if "<series_uid>" in rule or "/wado" in rule]
+)
+def test_what_a_reader_saved_is_for_everybody_else_a_series_that_does_not_exist(world, saved, rule):
+    _, paper, case_id, _ = saved
+    absent = {"<series_uid>": generate_uid(), "<sop_uid>": generate_uid()}
+    for who in SEE_NONE:
+        answer = said(world.get(filled(rule, paper, case_id), who))
+        assert answer == said(world.get(filled(rule, paper, case_id, **absent), who)), who
+        assert answer[0] == (200 if rule in SEARCH_RULES else 404)
+    for who in SEE_PAPERS:
+        answer = world.get(filled(rule, paper, case_id), who)
+        assert (answer.status_code, answer.content != b"[]") == (200, True), who
+
+
+@pytest.mark.parametrize("rule", [rule for rule in SEARCH_RULES if "<series_uid>" not in rule])
+@pytest.mark.parametrize("key", ["ModalitiesInStudy=SEG", f"SOPClassesInStudy={SECONDARY_CAPTURE}"])
+def test_a_search_by_what_is_in_a_study_takes_a_paper_for_nothing(world, saved, rule, key):
+    sent, paper, case_id, _ = saved
+    path = f"{filled(rule, paper, case_id)}?StudyInstanceUID={sent.study_uid}&{key}"
+    found = {who: len(world.get(path, who).json()) for who in (*SEE_PAPERS, *SEE_NONE)}
+    assert {found[who] for who in SEE_NONE} == {0}
+    assert min(found[who] for who in SEE_PAPERS) > 0

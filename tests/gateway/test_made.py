@@ -180,3 +180,35 @@ def test_only_who_holds_the_case_saves_into_it(web, held, image, people) -> None
         session.get_one(Case, case_id).state = CaseState.SIGNED
     assert save(web, reader, case_id, part).status_code == 403
     assert web.world.waiting() == 0
+
+
+def test_what_was_saved_is_a_working_paper_of_whoever_reads_the_case(web, held, image, people) -> None:
+    """Its patient, its site and readers to come saw it over DICOMweb and API before anything was signed."""
+    reader, case_id = held
+    part = measured(image)
+    paper = dcmread(BytesIO(part)).SeriesInstanceUID
+    save(web, reader, case_id, part)
+    web.world.carry()
+    owner = people.patient()
+    with web.database.writing() as session:
+        case = session.get_one(Case, case_id)
+        site_id, case.patient_id = case.site_id, owner.person_id
+    others = (owner, people.hospital(site_id))
+    assert_papers(web, case_id, paper, sees=(reader, people.coordinator()), not_seen_by=others)
+    web.world.release(case_id)
+    assert_papers(web, case_id, paper, sees=(people.coordinator(),), not_seen_by=(*others, reader))
+    with web.database.writing() as session:
+        session.get_one(Case, case_id).reader_id = reader.person_id
+        session.get_one(Case, case_id).state = CaseState.CLAIMED
+    web.world.sign(reader, case_id)
+    assert_papers(web, case_id, paper, sees=(reader, people.coordinator()), not_seen_by=others)
+
+
+def assert_papers(web, case_id: int, series_uid: str, *, sees: Any, not_seen_by: Any) -> None:
+    """Over DICOMweb, in the API and on the page alike."""
+    for who in (*sees, *not_seen_by):
+        searched = web.ask(who, "GET", f"/dicom-web/cases/{case_id}/series?SeriesInstanceUID={series_uid}").json
+        told = web.ask(who, "GET", f"/api/v1/cases/{case_id}").get_data(as_text=True)
+        page = web.ask(who, "GET", f"/cases/{case_id}").get_data(as_text=True)
+        found = (len(searched), series_uid in told, 'id="saved-title"' in page)
+        assert found == ((1, True, True) if who in sees else (0, False, False)), who

@@ -25,6 +25,7 @@ PASSWORD = "correct horse battery"  # noqa: S105
 OHIF = "multipart/related; type=application/octet-stream; transfer-syntax=*"
 FRAME = {"accept": OHIF}
 METADATA = {"accept": "application/dicom+json", "accept-encoding": "gzip"}
+EITHER = {"accept": "*/*", "accept-encoding": "gzip"}
 
 
 @dataclass
@@ -166,6 +167,19 @@ def test_metadata_are_answered_like_by_the_routes(front) -> None:
         for encoding in ("gzip", "gzip, deflate, br", "identity", "gzip;q=0"):
             quick = accept != "text/html" and encoding.startswith("gzip") and "q=0" not in encoding
             assert_alike(front, path, {"accept": accept, "accept-encoding": encoding}, quick=quick)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("path", [Front.metadata, Front.frame])
+def test_a_working_paper_is_answered_quickly_to_its_reader_until_they_let_the_case_go(front, path) -> None:
+    with front.web.database.writing() as session:
+        row = session.query(Series).filter_by(series_uid=front.series_uid).one()
+        row.ours, row.made_by = True, front.reader.person_id
+    assert front.settle(path(front), EITHER).status == 200
+    front.web.world.release(front.case_id)
+    for _ in range(3):
+        answer = front.ask(path(front), EITHER)
+        assert (answer.quick, answer.status) == (False, 404)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
