@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
+from gateway.distrust import Distrust
 from gateway.grace import Grace
 from gateway.ingest import Ingest
 from gateway.parts import Parts
@@ -29,6 +30,7 @@ class Carrying:
     ingest: Ingest
     proving: Proving
     grace: Grace
+    distrust: Distrust = field(default_factory=Distrust)
     _ours: bool = True
 
     def step(self) -> bool:
@@ -38,17 +40,27 @@ class Carrying:
         """
         if self._still_coming():
             return False
+        self.distrust.check()
         try:
             with self.inbox.lock():
                 self._ours = True
                 more = self.ingest.step()
-                return self.grace.step() or more or self.proving.step()
+                more = self.grace.step() or more
+                return (more and not self.distrust) or self._look() or more
         except InboxTaken:
             self._ours = False
             return False
         except ArchiveUnavailable:
             self.grace.doubt()
             raise
+
+    def _look(self) -> bool:
+        """Look at what was stored. Where the archive is not believed, nothing more is sent before that."""
+        lost, more = self.proving.lost, self.proving.step()
+        if self.proving.lost > lost:
+            raise self.distrust.begin(self.proving.lost - lost)
+        self.distrust.over()
+        return more
 
     def _still_coming(self) -> bool:
         backlog = self.inbox.backlog()

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from config.database import Database
 from orthanc.cache import ReadCache
-from orthanc.errors import ArchiveRefused, ArchiveUnavailable, Unreadable
+from orthanc.errors import AlteredInArchive, ArchiveRefused, Unreadable
 from worklist.commitments import expected_instances
 from worklist.completeness import Kind, Remark, Slice, Vector, remarks_of
 from worklist.models import Instance, Series, Study
@@ -88,9 +88,7 @@ class Completeness:
     def _image(self, row: Instance) -> _Image | None:
         try:
             said = orjson.loads(self.cache.get(row.sha256, row.archive_id).metadata)
-        except ArchiveUnavailable:
-            raise
-        except (ArchiveRefused, Unreadable) as error:
+        except (AlteredInArchive, ArchiveRefused, Unreadable) as error:
             log.warning("an image cannot be looked at", sop_uid=row.sop_uid, error=str(error))
             return None
         return _Image(row.sop_uid, row.series.series_uid, said)

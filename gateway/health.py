@@ -16,6 +16,7 @@ from sqlalchemy import func, select, text
 from config.database import Database
 from config.settings import Settings
 from gateway.installation import Folders, read_secrets
+from gateway.loops import FORGETS
 from orthanc.archive import Archive
 from scp.inbox import Inbox
 from scp.sender import Endpoint, Sender
@@ -28,7 +29,9 @@ QUIET_WORKER = timedelta(seconds=15)
 LEAST_FREE = 1 << 30
 LONG_WAIT = timedelta(minutes=30)
 INGEST = "worker: ingest"
-ASKING_THE_ARCHIVE = frozenset({INGEST, "worker: publish", "worker: keep", "worker: commit"})
+ASKING_THE_ARCHIVE = frozenset(
+    {INGEST, *(f"worker: {loop}" for loop in ("publish", "keep", "commit", "look", "ready", "altered"))}
+)
 """Loops whose steps wait for the archive: while it hangs they are late, and receiving goes on."""
 PATIENCE = 3.0  # seconds for all parts together: whoever asks is never kept longer
 
@@ -41,6 +44,7 @@ FAILING = {
     "worker": "Whether it works cannot be seen, because the database does not answer.",
     "ingest": "Whether it goes on cannot be seen. See the log of the web application.",
     "kept entries": "Cannot be counted, because the database does not answer.",
+    "archived images": "Cannot be counted, because the database does not answer.",
     "archive": "Does not answer. See the log of the archive.",
 }
 
@@ -96,6 +100,7 @@ class Health:
             ("worker", self._worker, True),
             ("ingest", self._ingest, True),
             ("kept entries", self._kept, False),
+            ("archived images", self._archived, False),
             ("archive", self._archive, False),
         )
         for part, question, _ in questions:
@@ -160,17 +165,25 @@ class Health:
 
     def _kept(self) -> str:
         """Every entry of the inbox can be read."""
-        unusable = select(func.count()).where(
-            Trouble.kind.in_((TroubleKind.UNREADABLE, TroubleKind.DAMAGED)), Trouble.resolved_at.is_(None)
-        )
-        with self.database.reading() as session:
-            count = session.scalar(unusable)
-        if count:
+        if count := self._open_troubles(TroubleKind.UNREADABLE, TroubleKind.DAMAGED):
             raise NotWell(f"{count} received objects cannot be read from our own disk; see Oversight.")
         return "all can be read"
 
+    def _archived(self) -> str:
+        """Whatever the archive was asked for came as it went in."""
+        if count := self._open_troubles(TroubleKind.ALTERED):
+            raise NotWell(f"{count} images come out of the archive otherwise than they went in; see Oversight.")
+        return "come out as they went in"
+
+    def _open_troubles(self, *kinds: TroubleKind) -> int:
+        with self.database.reading() as session:
+            open_ones = select(func.count()).where(Trouble.kind.in_(kinds), Trouble.resolved_at.is_(None))
+            return session.scalar(open_ones) or 0
+
     def _archive(self) -> str:
         info = self.archive.probe()
+        if any(pulse.detail == FORGETS for pulse in self._pulses()):
+            raise NotWell(FORGETS)
         return f"Orthanc {info.version} answered"
 
 

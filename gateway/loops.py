@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from config.database import Database
 from gateway.watching import Watch
-from orthanc.errors import ArchiveRefused, ArchiveUnavailable
+from orthanc.errors import ArchiveForgets, ArchiveRefused, ArchiveUnavailable
 from worklist.models import Pulse, now
 
 log = structlog.get_logger()
@@ -25,7 +25,12 @@ PULSE_EVERY = 2.0  # what changed is said after so long at the latest,
 PULSE_AT_LEAST = 5.0  # that nothing changed after so long
 FINISHING = 5.0  # seconds to finish what was begun: the supervisor ends who takes twice as long
 MOMENT = 0.02  # whatever comes within it wakes a loop once
+FORGETS = (
+    "The archive says that it stored what it is sent, and then does not have it. Nothing is lost: everything is kept "
+    "here and sent again, after growing pauses. Look at the archive's disk and log."
+)
 IN_PLAIN_WORDS: tuple[tuple[type[Exception], str], ...] = (
+    (ArchiveForgets, FORGETS),
     (ArchiveUnavailable, "The archive does not answer, or answers with an error; it is asked again by itself."),
     (ArchiveRefused, "The archive refused something; the worker's log says what."),
     (SQLAlchemyError, "The database did not do what it was asked; the worker's log says more."),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from config.database import Database, connect
 from config.keys import KeyRing
 from config.settings import Settings
+from gateway.altered import note_altered
 from gateway.installation import Folders, Secrets, read_secrets
 from gateway.unlocking import unlock
 from gateway.watching import Bell
@@ -52,13 +53,16 @@ def build_parts(settings: Settings) -> Parts:
         timeout=settings.archive.timeout,
     )
     ways, routing = ways_of(settings), load_rules(settings.routing_file)
+    database = connect(settings.database_url, Bell(folders.bell).ring)
     return Parts(
         settings=settings,
         folders=folders,
         secrets=read_secrets(folders),
-        database=connect(settings.database_url, Bell(folders.bell).ring),
+        database=database,
         archive=archive,
-        cache=ReadCache(folders.cache, settings.cache.max_bytes, archive, ring),
+        cache=ReadCache(
+            folders.cache, settings.cache.max_bytes, archive, ring, lambda one: note_altered(database, one)
+        ),
         ring=ring,
         inbox=Inbox(folders.inbox, settings.dicom.inbox_keep_free, ring, settings.archive.max_object_bytes),
         decoder=Decoder(),

@@ -27,20 +27,23 @@ BATCH = 32
 
 @dataclass(slots=True)
 class Proving:
-    """Looks at what was just stored, the oldest first."""
+    """Looks at what was just stored, the oldest first. `lost`: how much of it was never there."""
 
     inbox: Inbox
     archive: Archive
     cache: ReadCache
     grace: Grace
     pool: ThreadPoolExecutor
+    lost: int = field(init=False, default=0)
     _uncached: bool = field(init=False, default=False)
 
     def step(self) -> bool:
         """Look at a few; True if there may be more. Raises ArchiveUnavailable: whatever is held is asked for then."""
         fresh = self.grace.fresh(BATCH)
         found = list(self.pool.map(self._is_there, fresh))
-        self.grace.lost([one.entry for one, there in zip(fresh, found, strict=True) if not there])
+        lost = [one.entry for one, there in zip(fresh, found, strict=True) if not there]
+        self.grace.lost(lost)
+        self.lost += len(lost)
         return bool(fresh)
 
     def _is_there(self, one: Fresh) -> bool:

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from config.database import Database
 from orthanc.cache import Archived, ReadCache
-from orthanc.errors import ArchiveRefused, Unreadable
+from orthanc.errors import AlteredInArchive, ArchiveRefused, Unreadable
 from worklist.models import Case, CaseStudy, Instance
 from worklist.states import CaseState
 
@@ -41,7 +41,7 @@ class Readying:
         for one in self._wanted():
             try:
                 self.cache.keep(one)
-            except (ArchiveRefused, Unreadable) as error:
+            except (AlteredInArchive, ArchiveRefused, Unreadable) as error:
                 log.warning("an image is not ready", archive_id=one.archive_id, error=type(error).__name__)
         self._due = time.monotonic() + EVERY
         return False

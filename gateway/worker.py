@@ -9,6 +9,7 @@ from pathlib import Path
 import structlog
 
 from config.settings import Settings
+from gateway.altered import look_again
 from gateway.answering import answering
 from gateway.callers import callers_to_note
 from gateway.carrying import GAP, carrying_of
@@ -116,6 +117,7 @@ def _loops(parts: Parts) -> Sequence[Loop]:
         ),
         *prior_loops(parts),
         Loop("ready", readying.step, 5.0, frozenset(), at_once),
+        Loop("altered", lambda: look_again(database, parts.cache), 60.0, frozenset(), at_once),
         Loop("commit", committing.step, 0.3, frozenset({"rows", "asked", "reported"}), committing.soonest),
         Loop("clock", Clock(database, delivery.longest_pause).step, 2.0, soonest=at_once),
         Loop("peers", lambda: write_peer_book(database, parts.folders.peers, own_title, own_host), 0.5),

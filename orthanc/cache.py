@@ -12,7 +12,7 @@ import hashlib
 import mmap
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from orthanc.archive import Archive
 from orthanc.baking import SeriesKey, bake
 from orthanc.cached import LENGTH_BYTES, CachedInstance
 from orthanc.elements import Part10, read_part10
-from orthanc.errors import ArchiveConflict, ArchiveUnavailable, NotInArchive, Unreadable
+from orthanc.errors import AlteredInArchive, ArchiveUnavailable, NotInArchive, Unreadable
 from orthanc.flights import Flights
 from orthanc.gate import Gate
 from orthanc.recent import Recent, RecentAnswers
@@ -51,15 +51,26 @@ class Archived:
     archive_id: str
 
 
+Tell = Callable[[Archived], object]
+
+
 class ReadCache:
     """Instances by the digest of their data set. Safe for threads and for several processes."""
 
     def __init__(
-        self, folder: Path, max_bytes: int, archive: Archive | None = None, ring: KeyRing | None = None
+        self,
+        folder: Path,
+        max_bytes: int,
+        archive: Archive | None = None,
+        ring: KeyRing | None = None,
+        altered: Tell = lambda _: None,
     ) -> None:
-        """`ring`: the keys; without it those of the key file beside the folder, which is made if there is none."""
+        """`ring`: the keys; without it those of the key file beside the folder, which is made if there is none.
+
+        `altered` is told of an instance that the archive gives otherwise than it took it.
+        """
         self._shelf = Shelf(folder, max_bytes, ring or file_ring_made(folder.parent / "keys.json"))
-        self._archive = archive
+        self._archive, self._altered = archive, altered
         self._gate = Gate(FETCHES)
         self._recent = Recent()
         self._answers = RecentAnswers()
@@ -76,7 +87,7 @@ class ReadCache:
     def get(self, sha256: str, archive_id: str) -> CachedInstance:
         """Return an instance, fetched from the archive if it is not here: once, however many ask.
 
-        Raises ArchiveUnavailable, NotInArchive, ArchiveConflict (other content than this digest), Unreadable.
+        Raises ArchiveUnavailable, AlteredInArchive (other content than this digest), NotInArchive, Unreadable.
         """
         instance = self.held(sha256) or self._instances.join(sha256, lambda: self._fetch(sha256, archive_id))
         instance.archive_id = archive_id
@@ -159,9 +170,10 @@ class ReadCache:
             raise NotInArchive("There is no archive to fetch from.")
         with self._gate.one():
             file = _in_memory(self._archive.stream(archive_id, PATIENCE))
-        part10 = read_part10(file)
-        if hashlib.sha256(part10.data[part10.dataset_at :]).hexdigest() != sha256:
-            raise ArchiveConflict(f"The archive holds other content as {archive_id}.")
+        part10 = _whole(file, sha256)
+        if part10 is None:
+            self._altered(Archived(sha256, archive_id))
+            raise AlteredInArchive(f"The archive gives other content as {archive_id} than it took.")
         try:
             return self._admit(sha256, part10)
         except OSError as error:
@@ -191,6 +203,15 @@ class ReadCache:
         if instance.touched_at == 0.0 or now - instance.touched_at > TOUCH_SECONDS:
             instance.touched_at = now
             self._shelf.used(instance.path)
+
+
+def _whole(file: memoryview, sha256: str) -> Part10 | None:
+    """The file if its data set has this digest. It could be read when it came, so it is not what came if it cannot."""
+    try:
+        part10 = read_part10(file)
+    except Unreadable:
+        return None
+    return part10 if hashlib.sha256(part10.data[part10.dataset_at :]).hexdigest() == sha256 else None
 
 
 def _in_memory(pieces: Iterable[bytes]) -> memoryview:

@@ -15,6 +15,14 @@ class GoneFromDisk(ArchiveUnavailable):
     """Try again later, perhaps: the archive knows the file, but its disk has it not, or not now."""
 
 
+class AlteredInArchive(ArchiveUnavailable):
+    """Try again later, perhaps: the archive gives other bytes than it took. They are shown to nobody."""
+
+
+class ArchiveForgets(ArchiveUnavailable):
+    """Try again later: the archive said yes to what it does not have."""
+
+
 class ArchiveSilent(ArchiveUnavailable):
     """It does not answer at all, or not in time: nobody else would be answered now."""
 

@@ -60,12 +60,13 @@ class Retrieval(StrEnum):
 
 
 class TroubleKind(StrEnum):
-    """Why an object is in no study. The values are stored."""
+    """Why an object is in no study, or not shown. The values are stored."""
 
     REFUSED = "refused"  # at the door: its sender was told, and we do not have it
     QUARANTINED = "quarantined"  # kept aside until a coordinator decides
     UNREADABLE = "unreadable"  # our own disk does not give it just now
     DAMAGED = "damaged"  # its file on our own disk is broken
+    ALTERED = "altered"  # it is in one, but the archive gives other bytes than it took
 
 
 class Role(StrEnum):

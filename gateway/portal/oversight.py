@@ -25,7 +25,7 @@ from worklist.access import Viewer
 from worklist.concerned import Concerned, concerned_by
 from worklist.lacking import Lacking, lacking
 from worklist.models import AuditLine, Delivery, Pulse, Report, Site, TurnedAway, now
-from worklist.states import CaseState, DeliveryState
+from worklist.states import CaseState, DeliveryState, TroubleKind
 from worklist.turned_away import Caller, turned_away
 from worklist.unattended import Alike, attend, unattended
 
@@ -37,6 +37,7 @@ KINDS = {
     "quarantined": "Kept aside",
     "unreadable": "Not readable here",
     "damaged": "Damaged here",
+    "altered": "Altered in the archive",
 }
 
 
@@ -72,6 +73,7 @@ class Oversight:
     on_hold: list[CaseLine]
     late: list[CaseLine]
     troubles: list[TroubleView]
+    altered: list[TroubleView]
     deliveries: list[DeliveryView]
     unpublished: Sequence[Report]
     parts: list[PartView]
@@ -87,7 +89,7 @@ class Oversight:
     def waiting(self) -> int:
         """How many things wait."""
         cases = len(self.unread) + len(self.unassigned) + len(self.on_hold) + len(self.late)
-        return cases + len(self.troubles) + len(self.deliveries) + len(self.unpublished)
+        return cases + len(self.troubles) + len(self.altered) + len(self.deliveries) + len(self.unpublished)
 
 
 def read_oversight(session: Session, who: Viewer, patience: timedelta) -> Oversight:
@@ -95,13 +97,15 @@ def read_oversight(session: Session, who: Viewer, patience: timedelta) -> Oversi
     lines = case_lines(session, who, (CaseState.READY, CaseState.CLAIMED, CaseState.ON_HOLD))
     unassigned = [line for line in lines if line.unassigned and line.case.state is CaseState.READY]
     on_hold = [line for line in lines if line.case.state is CaseState.ON_HOLD]
+    troubles = _troubles(session)
     unread = [line for line in lines if line.unread and not line.unassigned]
     return Oversight(
         unread=unread,
         unassigned=unassigned,
         on_hold=on_hold,
         late=[line for line in lines if line.due.warning == "Overdue" and line not in unread + unassigned + on_hold],
-        troubles=_troubles(session),
+        troubles=[one for one in troubles if one.alike.newest.kind != TroubleKind.ALTERED],
+        altered=[one for one in troubles if one.alike.newest.kind == TroubleKind.ALTERED],
         deliveries=_deliveries(session),
         unpublished=session.scalars(select(Report).where(Report.published_at.is_(None), Report.last_error != "")).all(),
         turned_away=turned_away(session, TurnedAway.last_at > now() - LATELY, most=MOST),

@@ -11,6 +11,7 @@ DOES: Mapping[str, str] = {
     "unusable": "Looks after objects that cannot be read here",
     "quarantine": "Carries out decisions about what is kept aside",
     "ready": "Keeps the images of cases that wait at hand",
+    "altered": "Asks again for images that the archive gives otherwise than it took them",
     "settle": "Opens a case when a study is complete",
     "expect": "Asks hospitals how many images they have",
     "look": "Looks for missing images",

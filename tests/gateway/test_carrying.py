@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import math
+import threading
+import time
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 
 import pytest
+from pydicom import dcmread
 
 from gateway import carrying
 from gateway.carrying import Carrying
+from gateway.health import INGEST, Health
+from gateway.loops import FORGETS, in_plain_words
+from orthanc.archive import Archive
+from orthanc.errors import ArchiveForgets
 from scp.inbox import Inbox
+from worklist.models import Pulse, now
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -67,3 +79,84 @@ def test_another_worker_takes_over_when_the_first_is_gone(world, worker, make, m
         assert worker.soonest() == carrying.TAKE_OVER
     carry(worker)
     assert world.waiting() == 0
+
+
+class Liar(BaseHTTPRequestHandler):
+    """An archive that says yes to whatever it is sent, and has nothing. `posts` counts what it was sent."""
+
+    posts = 0
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        Liar.posts += 1
+        self._say(200, {"ID": "-".join(["0" * 8] * 5), "Status": "Success"})
+
+    def do_GET(self) -> None:
+        self._say(200 if self.path.startswith("/changes") else 404, {"Last": 1})
+
+    def _say(self, status: int, said: dict[str, object]) -> None:
+        body = json.dumps(said).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def lied_to(world, worker) -> Iterator[tuple[Carrying, Callable[[], None]]]:
+    """The worker in front of such an archive, and how it gets the true one back."""
+    Liar.posts, honest = 0, world.archive
+    with ThreadingHTTPServer(("127.0.0.1", 0), Liar) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,)).start()
+        liar = Archive(f"http://127.0.0.1:{server.server_port}", "overread", "x", timeout=5)
+
+        def ask(archive: Archive) -> None:
+            world.ingest.archive = world.proving.archive = world.ingest.grace.archive = archive
+
+        ask(liar)
+        yield worker, lambda: ask(honest)
+        liar.close()
+        server.shutdown()
+
+
+def forgets(worker: Carrying) -> float:
+    """Let it carry until it notices; how long the pause is that begins then."""
+    worker.distrust._until = 0.0
+    with pytest.raises(ArchiveForgets):
+        carry(worker)
+    return worker.distrust._until - time.monotonic()
+
+
+def test_an_archive_that_has_nothing_of_what_it_said_is_sent_it_after_growing_pauses(
+    world, lied_to, make, monkeypatch
+) -> None:
+    """It was sent the same object again without a pause, and /health said that all was well."""
+    worker, to_the_honest_one = lied_to
+    monkeypatch.setattr(carrying, "GAP", 0.0)
+    world.receive(make())
+    pauses = [forgets(worker) for _ in range(4)]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] > 4 * pauses[0]
+    sent = Liar.posts
+    assert sent <= 1 + len(pauses), "once more in the beginning, when whatever is held is asked for"
+    for _ in range(10):
+        with pytest.raises(ArchiveForgets):
+            worker.step()
+    assert (Liar.posts, world.waiting()) == (sent, 1)
+    to_the_honest_one()
+    worker.distrust._until = 0.0
+    carry(worker)
+    assert (world.waiting(), bool(worker.distrust)) == (0, False)
+    assert dcmread(BytesIO(world.archive.fetch(world.instances()[0].archive_id))).PatientID
+
+
+def test_who_is_lied_to_says_so_in_plain_words(web) -> None:
+    with web.database.writing() as session:
+        session.merge(Pulse(part=INGEST, at=now(), ok=False, detail=in_plain_words(ArchiveForgets("127.0.0.1"))))
+    health = Health(web.parts.settings, web.database, web.parts.archive, web.parts.inbox, web.parts.sender)
+    said = {one.part: one for one in health.checks()}
+    assert (said["archive"].ok, said["archive"].detail) == (False, FORGETS)
+    assert (said["ingest"].ok, said["ingest"].vital) == (False, False), "receiving goes on"

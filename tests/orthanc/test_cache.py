@@ -15,7 +15,7 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRL
 from orthanc.archive import Archive
 from orthanc.bound import allowed
 from orthanc.cache import Archived, ReadCache, SeriesKey
-from orthanc.errors import ArchiveConflict, ArchiveUnavailable, NoSuchBulk, NoSuchFrame, NotInArchive, Unreadable
+from orthanc.errors import AlteredInArchive, ArchiveUnavailable, NoSuchBulk, NoSuchFrame, NotInArchive, Unreadable
 
 LARGE = 1 << 40
 BASE = "https://overread.example/dicom-web"
@@ -142,7 +142,7 @@ def test_all_who_wait_for_a_fetch_that_fails_are_told(free_port, tmp_path):
 def test_other_content_than_the_digest_says_is_not_shown(with_archive, stored, samples, tmp_path):
     cache, _ = with_archive
     one = stored(samples.made(study=samples.fresh_uid()))
-    with pytest.raises(ArchiveConflict):
+    with pytest.raises(AlteredInArchive):
         cache.get("f" * 64, one.archive_id)
     assert files_of(tmp_path / "cache", "instances") == []
     assert files_of(tmp_path / "cache", "tmp") == []
