@@ -109,10 +109,11 @@ SCHEMAS: Json = {
         proven_at=MOMENT,
     ),
     "Arrivals": _object(
-        ["studies", "not_taken", "more"],
+        ["studies", "not_taken", "more", "only_counted"],
         studies=_array(_ref("StudyArrival")),
         not_taken=_array(_ref("NotTaken")),
         more={"type": "boolean"},
+        only_counted=_array({"type": "object"}),
     ),
     "StudyArrival": _object(
         ["site", "site_id", "study_uid", "instances", "bytes", "senders", "not_taken"],

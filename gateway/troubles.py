@@ -20,6 +20,7 @@ from scp.shelf import is_key
 from worklist.history import KEPT_ASIDE, REFUSED_AT_THE_DOOR, of_study, shared_reason, tell
 from worklist.models import Trouble, now
 from worklist.states import TroubleKind
+from worklist.tally import Room, tidy
 from worklist.troubles import Decision, rejected_before
 
 log = structlog.get_logger()
@@ -46,19 +47,27 @@ def note_quarantine(session: Session, rejected: Iterable[Rejected]) -> None:
 
 
 def note_refusals(inbox: Inbox, database: Database) -> bool:
-    """Carry the receivers' notes of what they refused into the database."""
+    """Carry the receivers' notes of what they refused into the database, listed or only counted."""
     notes = inbox.refusals(200)
     if not notes:
         return False
     with database.writing() as session:
         told: Counter[tuple[str, str, str]] = Counter()
+        room = Room(session)
         for key, refusal in notes:
-            if _note(session, _refused(key, refusal)):
+            one = _refused(key, refusal)
+            if room.takes(one) and _note(session, one):
                 told[refusal.origin, refusal.study_uid, shared_reason(TroubleKind.REFUSED, refusal.reason)] += 1
         _tell(session, REFUSED_AT_THE_DOOR, told)
     for key, _ in notes:
         inbox.forget_refusal(key)
     return True
+
+
+def tidying(database: Database) -> bool:
+    """Take away the rows of what was seen to long ago; True if there may be more."""
+    with database.writing() as session:
+        return tidy(session)
 
 
 def _tell(session: Session, action: str, told: Mapping[tuple[str, str, str], int]) -> None:

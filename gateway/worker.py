@@ -32,7 +32,7 @@ from gateway.readiness import mark_ready
 from gateway.readying import Readying
 from gateway.sites import write_peer_book
 from gateway.supervisor import NICENESS, step_back
-from gateway.troubles import note_refusals, unusable_entries
+from gateway.troubles import note_refusals, tidying, unusable_entries
 from gateway.watching import Bell, Watch
 from sr_reports.warm import warm_up
 from worklist.models import Delivery, Report
@@ -41,6 +41,7 @@ from worklist.states import DeliveryState, ReportState
 log = structlog.get_logger()
 
 ALONE, SHARED = 10.0, 1.0  # seconds: the longest rest of a loop that nobody wakes
+TIDY_EVERY = 300.0
 AT_ONCE = 4  # destinations that are served at the same time: a mute one holds up nobody else
 
 
@@ -104,6 +105,7 @@ def _loops(parts: Parts) -> Sequence[Loop]:
     return (
         Loop("ingest", carrying.step, GAP, frozenset({"new"}), carrying.soonest),
         Loop("refusals", lambda: note_refusals(parts.inbox, database), 0.5, frozenset({"refused"})),
+        Loop("tidy", lambda: tidying(database), TIDY_EVERY, frozenset(), at_once),
         Loop("unusable", unusable_entries(parts.inbox, database), 2.0, soonest=at_once),
         Loop("quarantine", quarantine.carry, 1.0),
         Loop("settle", lambda: settle_complete_studies(parts), 0.3, soonest=studies_on_their_way),

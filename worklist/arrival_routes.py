@@ -14,7 +14,9 @@ from worklist.arrived_objects import ARCHIVED, ArrivedObject, objects_of
 from worklist.asking import Ask, asking, guard
 from worklist.cut_off import Cut
 from worklist.lifecycle import NotFound
+from worklist.models import TroubleTally
 from worklist.routes import Invalid
+from worklist.tally import tallies
 
 Json = dict[str, object]
 
@@ -27,7 +29,8 @@ def create_arrivals_api(database: Database, viewer: Ask) -> Blueprint:
     @api.get("")
     def listing() -> Json:
         with database.reading() as session:
-            return as_json(arrivals(session, asking(), wanted(flask.request.args)))
+            found = arrivals(session, asking(), wanted(flask.request.args))
+            return as_json(found) | {"only_counted": [_counted(one) for one in tallies(session, found.origins)]}
 
     @api.get("/<int:site_id>/<study_uid>")
     def one(site_id: int, study_uid: str) -> Json:
@@ -78,6 +81,12 @@ def as_json(found: Arrivals) -> Json:
         "not_taken": [_not_taken(each) for each in found.homeless],
         "more": found.more,
     }
+
+
+def _counted(one: TroubleTally) -> Json:
+    status = f"{one.status:04X}" if one.status else None
+    return {"site_id": int(one.origin.removeprefix("site:")), "count": one.count, "status": status,
+            "reason": one.reason, "last_at": one.last_at.isoformat()}  # fmt: skip
 
 
 def _study(one: StudyArrival) -> Json:

@@ -89,6 +89,7 @@ class Arrivals:
     homeless: tuple[NotTaken, ...] = ()
     more: bool = False
     sites: Mapping[int, Site] = field(default_factory=dict)
+    origins: tuple[str, ...] = ()
 
 
 def visible_sites(session: Session, who: Viewer) -> dict[int, Site]:
@@ -121,7 +122,7 @@ def arrivals(session: Session, who: Viewer, wanted: Wanted) -> Arrivals:
     )
     elsewhere = _known(session, list(troubles))
     homeless = tuple(one for key, reasons in troubles.items() if key not in elsewhere for one in reasons)
-    return Arrivals(found, homeless if wanted.page == 1 else (), len(studies) > wanted.per_page, sites)
+    return Arrivals(found, homeless if wanted.page == 1 else (), len(studies) > wanted.per_page, sites, tuple(origins))
 
 
 def instances_of(session: Session, who: Viewer, site_id: int, study_uid: str) -> Sequence[Instance]:

@@ -333,7 +333,7 @@ class Trouble(Base):
     __tablename__ = "trouble"
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(16))  # worklist.states.TroubleKind
-    origin: Mapped[str] = mapped_column(String(32))
+    origin: Mapped[str] = mapped_column(String(32), index=True)
     sender: Mapped[str] = mapped_column(default="")
     reason: Mapped[str] = mapped_column(Text)
     status: Mapped[int] = mapped_column(default=0)  # the DIMSE status that the sender got
@@ -352,6 +352,18 @@ class Trouble(Base):
     patient: Mapped[str] = mapped_column(String(64), default="", server_default="")  # a digest of whose it says it is
     series_number: Mapped[int | None]
     instance_number: Mapped[int | None]
+
+
+class TroubleTally(Base):
+    """Refused objects of one origin that are not listed in `Trouble` (`worklist.tally`); `reason` is that of one."""
+
+    __tablename__ = "trouble_tally"
+    origin: Mapped[str] = mapped_column(String(32), primary_key=True)
+    status: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    reason: Mapped[str] = mapped_column(Text)
+    count: Mapped[int]
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime]
 
 
 class Commitment(Base):

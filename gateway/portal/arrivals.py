@@ -11,7 +11,7 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from gateway.commitment_words import STATES, commitment_lines
-from gateway.portal.oversight import KINDS
+from gateway.portal.oversight import KINDS, unlisted
 from gateway.portal.rights import asking
 from gateway.portal.services import PortalServices
 from worklist.arrival_routes import wanted
@@ -54,7 +54,9 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
     def render(template: str) -> str:
         found, asked = find()
         with services.database.reading() as session:
-            committing = commitment_lines(session, asking(), asked.site_id) if asked.page == 1 else []
+            first = asked.page == 1
+            committing = commitment_lines(session, asking(), asked.site_id) if first else []
+            not_listed = unlisted(session, found.origins) if first else []
         given = {name: flask.request.args.get(name, "") for name in ("site", "since", "until")}
         return flask.render_template(
             template,
@@ -64,6 +66,7 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
             kinds=KINDS,
             dicom=services.settings.dicom,
             committing=committing,
+            unlisted=not_listed,
             commitment_states=STATES,
             no_study=NO_STUDY,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -23,9 +23,11 @@ from gateway.portal.words import STATES, Label, counted
 from gateway.site_words import REFUSALS
 from worklist.access import Viewer
 from worklist.concerned import Concerned, concerned_by
+from worklist.history import shared_reason
 from worklist.lacking import Lacking, lacking
 from worklist.models import AuditLine, Delivery, Pulse, Report, Site, TurnedAway, now
 from worklist.states import CaseState, DeliveryState, TroubleKind
+from worklist.tally import tallies
 from worklist.turned_away import Caller, turned_away
 from worklist.unattended import Alike, attend, unattended
 
@@ -55,6 +57,14 @@ class TroubleView:
 
 
 @dataclass(frozen=True, slots=True)
+class Unlisted:
+    """Refused objects that are only counted."""
+
+    title: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class PartView:
     """One part of Overread, and how it is."""
 
@@ -74,6 +84,7 @@ class Oversight:
     late: list[CaseLine]
     troubles: list[TroubleView]
     altered: list[TroubleView]
+    unlisted: list[Unlisted]
     deliveries: list[DeliveryView]
     unpublished: Sequence[Report]
     parts: list[PartView]
@@ -106,6 +117,7 @@ def read_oversight(session: Session, who: Viewer, patience: timedelta) -> Oversi
         late=[line for line in lines if line.due.warning == "Overdue" and line not in unread + unassigned + on_hold],
         troubles=[one for one in troubles if one.alike.newest.kind != TroubleKind.ALTERED],
         altered=[one for one in troubles if one.alike.newest.kind == TroubleKind.ALTERED],
+        unlisted=unlisted(session),
         deliveries=_deliveries(session),
         unpublished=session.scalars(select(Report).where(Report.published_at.is_(None), Report.last_error != "")).all(),
         turned_away=turned_away(session, TurnedAway.last_at > now() - LATELY, most=MOST),
@@ -121,6 +133,19 @@ def _troubles(session: Session) -> list[TroubleView]:
     return [
         _trouble(one, origin_in_words(one.newest.origin, sites), about[one.newest.origin, one.newest.study_uid])
         for one in found
+    ]
+
+
+def unlisted(session: Session, origins: Collection[str] | None = None) -> list[Unlisted]:
+    """What is refused and only counted (of some origins)."""
+    sites = {f"site:{site.id}": site.name or site.code for site in session.scalars(select(Site))}
+    return [
+        Unlisted(
+            f"{counted(one.count, 'refusal')} of {origin_in_words(one.origin, sites)}: "
+            f"{shared_reason(TroubleKind.REFUSED, one.reason)}",
+            one.last_at,
+        )
+        for one in tallies(session, origins)
     ]
 
 

@@ -8,6 +8,7 @@ OF_THE_WORKER = "worker: "
 DOES: Mapping[str, str] = {
     "ingest": "Puts what was received into the archive",
     "refusals": "Notes what was refused at the door",
+    "tidy": "Takes away rows of refused objects that somebody has seen long ago",
     "unusable": "Looks after objects that cannot be read here",
     "quarantine": "Carries out decisions about what is kept aside",
     "ready": "Keeps the images of cases that wait at hand",

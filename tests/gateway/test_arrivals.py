@@ -56,7 +56,7 @@ def test_another_hospital_sees_nothing_of_it_whatever_it_asks_for(web, people, h
     site, study_uid = hospital
     other = people.hospital(people.site())
     for query in ("", f"?site={site}"):
-        assert arrived(web, other, query) == {"studies": [], "not_taken": [], "more": False}
+        assert arrived(web, other, query) == {"studies": [], "not_taken": [], "more": False, "only_counted": []}
     for who in (other, people.patient(), people.reader()):
         assert web.ask(who, "GET", f"/api/v1/arrivals/{site}/{study_uid}").status_code == 404
         assert web.ask(who, "GET", f"/arrivals/{site}/{study_uid}.csv").status_code == 404
@@ -73,7 +73,7 @@ def test_days_and_pages_narrow_the_list_and_nonsense_is_explained(web, people, h
     boss, today = people.coordinator(), f"{now():%Y-%m-%d}"
     assert len(arrived(web, boss, f"?since={today}&until={today}")["studies"]) == 1
     assert arrived(web, boss, "?until=2020-01-01")["studies"] == []
-    assert arrived(web, boss, "?page=2") == {"studies": [], "not_taken": [], "more": False}
+    assert arrived(web, boss, "?page=2") == {"studies": [], "not_taken": [], "more": False, "only_counted": []}
     for query in ("since=yesterday", "page=0", "page=9999999999999", "site=%00"):
         assert web.ask(boss, "GET", f"/api/v1/arrivals?{query}").status_code == 400, query
 
