@@ -38,11 +38,21 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Http(_Section):
-    """The web application."""
+class _Listening(_Section):
+    """What listens on an address of this machine, or on each of them."""
 
     host: str
     port: int = Field(ge=1, le=65535)
+
+    @property
+    def called(self) -> str:
+        """The address under which this machine itself reaches it."""
+        return "127.0.0.1" if self.host in {"0.0.0.0", ""} else self.host  # noqa: S104  # compared, not bound
+
+
+class Http(_Listening):
+    """The web application."""
+
     public_url: str
     blocking_threads: int = Field(ge=4, le=1024)
     max_upload_bytes: int = Field(gt=0)
@@ -58,12 +68,10 @@ class Tls(_Section):
     crl: str
 
 
-class Dicom(_Section):
+class Dicom(_Listening):
     """The DICOM receiver. AE title: at most 16 characters (PS3.5 6.2)."""
 
     ae_title: str = Field(min_length=1, max_length=16)
-    host: str
-    port: int = Field(ge=1, le=65535)
     processes: int = Field(ge=1, le=32)
     max_associations: int = Field(ge=1, le=512)
     idle_seconds: float = Field(ge=1)
@@ -206,7 +214,7 @@ class Settings(BaseSettings):
     @property
     def public_url(self) -> str:
         """The address under which people reach us, without a slash at its end."""
-        return (self.http.public_url or f"http://127.0.0.1:{self.http.port}").rstrip("/")
+        return (self.http.public_url or f"http://{self.http.called}:{self.http.port}").rstrip("/")
 
     @property
     def database_url(self) -> str:

@@ -75,7 +75,7 @@ def send_demo_studies(settings: Settings) -> int:
     if known:
         return 0
     dicom = settings.dicom
-    ours = Endpoint(dicom.ae_title, "127.0.0.1", dicom.port, SENDER)
+    ours = Endpoint(dicom.ae_title, dicom.called, dicom.port, SENDER)
     sender = Sender(SENDER, settings.delivery.timeout)
     sent = 0
     for study in demo_studies(str(settings.data)):

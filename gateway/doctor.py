@@ -136,8 +136,7 @@ def _largest(parts: Parts) -> str:
 
 def _front_door(parts: Parts) -> Endpoint:
     dicom = parts.settings.dicom
-    host = "127.0.0.1" if dicom.host == "0.0.0.0" else dicom.host  # noqa: S104  # compared, not bound
-    return Endpoint(dicom.ae_title, host, dicom.port, parts.secrets.own_title)
+    return Endpoint(dicom.ae_title, dicom.called, dicom.port, parts.secrets.own_title)
 
 
 def _echo(parts: Parts) -> str:

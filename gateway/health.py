@@ -116,9 +116,8 @@ class Health:
 
     def _receiver(self) -> str:
         dicom = self.settings.dicom
-        host = "127.0.0.1" if dicom.host in {"0.0.0.0", ""} else dicom.host  # noqa: S104  # compared, not bound
         own_title = read_secrets(Folders(self.settings.data)).own_title
-        self.sender.echo(Endpoint(dicom.ae_title, host, dicom.port, own_title))
+        self.sender.echo(Endpoint(dicom.ae_title, dicom.called, dicom.port, own_title))
         return "answered a C-ECHO"
 
     def _inbox(self) -> str:

@@ -158,7 +158,7 @@ def _start(settings: Settings, folders: Folders, supervisor: Supervisor, managed
             for sentence in where(settings):
                 to_stderr(sentence)
             if settings.demo:
-                to_stderr(f"open http://127.0.0.1:{settings.http.port}/login and choose an account (password: demo)")
+                to_stderr(f"open {_pages(settings)}/login and choose an account (password: demo)")
                 supervisor.run_once(_child(settings, "demo", "send-demo"))
             supervisor.watch()
     finally:
@@ -172,8 +172,8 @@ def _orthanc(settings: Settings, folders: Folders, port: int) -> Part:
         command = orthanc_server.command(configuration)
     except ArchiveUnavailable as error:
         raise StartFailed(str(error)) from error
-    return Part("orthanc", command.argv, environment(command.environment), lambda: _answers(port, "/system"),
-                STOPS["orthanc"], NICENESS)  # fmt: skip
+    return Part("orthanc", command.argv, environment(command.environment),
+                lambda: _answers("127.0.0.1", port, "/system"), STOPS["orthanc"], NICENESS)  # fmt: skip
 
 
 def _our_parts(settings: Settings, folders: Folders) -> Iterator[Part]:
@@ -181,7 +181,7 @@ def _our_parts(settings: Settings, folders: Folders) -> Iterator[Part]:
         yield _child(settings, f"receiver-{number}", "serve", "dicom", ready=ready_file(folders, f"receiver-{number}"))
     yield _child(settings, "worker", "serve", "worker", ready=ready_file(folders, "worker"))
     web = _child(settings, "web", "serve", "web")
-    yield replace(web, ready=lambda: _answers(settings.http.port, "/api/openapi.json"))
+    yield replace(web, ready=lambda: _answers(settings.http.called, settings.http.port, "/api/openapi.json"))
 
 
 def _child(settings: Settings, name: str, *words: str, ready: Path | None = None) -> Part:
@@ -197,14 +197,18 @@ def _child(settings: Settings, name: str, *words: str, ready: Path | None = None
 
 
 def _say_ready(settings: Settings) -> None:
-    http_port, dicom = settings.http.port, settings.dicom
-    sys.stdout.write(f"ready http=http://127.0.0.1:{http_port} dicom={dicom.ae_title}@127.0.0.1:{dicom.port}\n")
+    dicom = settings.dicom
+    sys.stdout.write(f"ready http={_pages(settings)} dicom={dicom.ae_title}@{dicom.called}:{dicom.port}\n")
     sys.stdout.flush()
 
 
-def _answers(port: int, path: str) -> bool:
+def _pages(settings: Settings) -> str:
+    return f"http://{settings.http.called}:{settings.http.port}"
+
+
+def _answers(host: str, port: int, path: str) -> bool:
     """Whether a web server answers there, with whatever status."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    connection = http.client.HTTPConnection(host, port, timeout=2)
     try:
         connection.request("GET", path)
         return connection.getresponse().status < 500

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -40,3 +43,17 @@ def test_the_demonstration_says_at_its_start_that_no_other_machine_reaches_it(in
     while expected not in log.read_text() and time.monotonic() < until:  # it is said behind the line `ready`
         time.sleep(0.1)
     assert expected in log.read_text()
+
+
+@pytest.mark.flow
+def test_an_installation_says_ready_where_it_listens(start_installation: Any) -> None:
+    """It asked 127.0.0.1 whether the pages were there, for ever, and the demonstration was sent there, too."""
+    elsewhere = {"OVERREAD_HTTP__HOST": "127.0.0.2", "OVERREAD_DICOM__HOST": "127.0.0.2"}
+    with start_installation(environment=elsewhere) as started:
+        pages, dicom = f"http://127.0.0.2:{started.http}", f"OVERREAD@127.0.0.2:{started.dicom}"
+        assert started.ready_line == f"ready http={pages} dicom={dicom}"
+        with closing(HTTPConnection("127.0.0.2", started.http, timeout=20)) as connection:
+            connection.request("GET", "/health")
+            said = json.loads(connection.getresponse().read())
+        assert said["parts"]["receiver"]["ok"], said
+        assert f"open {pages}/login" in (started.data.parent / "up.log").read_text()
