@@ -56,11 +56,20 @@ Keep = Callable[[BinaryIO], Kept]
 Raises NotKept (never again) or OSError (try again); nothing is kept then.
 """
 
+
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """Who keeps the instances of one request. `note` writes down what was refused before `keep` could look at it."""
+
+    keep: Keep
+    note: Callable[[NotKept], None]
+
+
 Takes = Callable[[str, str], bool]
 """Whether the request is for instances of this origin and Study Instance UID."""
 
-StoreTarget = Callable[[Sight, Takes], Keep | None]
+StoreTarget = Callable[[Sight, Takes], Keeper | None]
 """Where the instances of whoever asks are kept; None if they may not send any here. Asked before the body is read.
 
-The returned callable must raise NotKept(OTHER_STUDY) for an instance that the request does not take.
+Its `keep` must raise NotKept(OTHER_STUDY) for an instance that the request does not take.
 """

@@ -17,7 +17,7 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from dicomweb.accept import MULTIPART, Offer, media_type_of
 from dicomweb.holdings import studies_in_sight
-from dicomweb.keeping import FailureReason, Keep, Kept, NotKept, Takes
+from dicomweb.keeping import FailureReason, Keeper, Kept, NotKept, Takes
 from dicomweb.problems import RETRY_SECONDS, Problem, bad_request, not_found
 from dicomweb.received import BadBody, Part, TooLarge, read_parts
 from dicomweb.rights import current_root, current_sight, require_case
@@ -51,15 +51,23 @@ class StoreResult:
             return HTTPStatus.SERVICE_UNAVAILABLE
         return HTTPStatus.CONFLICT
 
-    def take(self, part: Part, keep: Keep) -> None:
+    def take(self, part: Part, keeper: Keeper) -> None:
         """Have one part kept, and remember what became of it."""
+        if part.media_type not in {"", DICOM}:
+            self.refuse(keeper, "A part is no application/dicom.")
+            return
         try:
-            self.kept.append(_kept(part, keep))
+            self.kept.append(keeper.keep(part.content))
         except NotKept as refused:
             self.failed.append(refused)
         except OSError:
             log.exception("could not keep an instance")
             self.failed.append(NotKept(FailureReason.OUT_OF_RESOURCES, "There is no room for the instance now."))
+
+    def refuse(self, keeper: Keeper, words: str) -> None:
+        """Remember, and have noted, what could not be looked at."""
+        self.failed.append(refusal := NotKept(FailureReason.CANNOT_UNDERSTAND, words))
+        keeper.note(refusal)
 
 
 def add_store_routes(blueprint: Blueprint, services: Services) -> None:
@@ -69,35 +77,34 @@ def add_store_routes(blueprint: Blueprint, services: Services) -> None:
     add_route(blueprint, "/studies/<study_uid>", "store_study_instances", partial(_answer, services), "POST")
 
 
-def store(services: Services, keep: Keep, boundary: str) -> StoreResult:
-    """Keep every instance of the current request's body. A body that breaks off keeps what came whole."""
+def store(services: Services, keeper: Keeper, boundary: str) -> StoreResult:
+    """Keep every instance of the current request's body. A body that breaks off keeps what came whole, and is noted."""
     result = StoreResult()
     request.max_content_length = services.store_limits.total_bytes
     try:
         read_parts(
-            request.stream, boundary, services.store_limits, services.spool, lambda part: result.take(part, keep)
+            request.stream, boundary, services.store_limits, services.spool, lambda part: result.take(part, keeper)
         )
     except (BadBody, TooLarge, ClientDisconnected, RequestEntityTooLarge) as error:
+        problem = _as_problem(error)
         if not result.kept:
-            raise _as_problem(error) from error
-        result.failed.append(NotKept(FailureReason.CANNOT_UNDERSTAND, "The body broke off."))
+            raise problem from error
+        result.refuse(keeper, problem.detail)
     if not result.kept and not result.failed:
         raise bad_request("The body has no part.")
     return result
 
 
-def _kept(part: Part, keep: Keep) -> Kept:
-    if part.media_type not in {"", DICOM}:
-        raise NotKept(FailureReason.CANNOT_UNDERSTAND, "The part is no application/dicom.")
-    return keep(part.content)
-
-
 def _answer(services: Services, study_uid: str = "") -> Response:
     offer = negotiate(*OFFERS)
-    keep = services.store_target(current_sight(), _takes(services, study_uid))
-    if keep is None:
+    keeper = services.store_target(current_sight(), _takes(services, study_uid))
+    if keeper is None:
         raise Problem(HTTPStatus.FORBIDDEN, "You may not store instances here.")
-    result = store(services, keep, _boundary())
+    try:
+        result = store(services, keeper, _boundary())
+    except Problem as problem:  # nothing of it could be kept, or even looked at
+        keeper.note(NotKept(FailureReason.CANNOT_UNDERSTAND, problem.detail))
+        raise
     told = _dataset(result, current_root(services))
     body = native_model(told) if offer == XML else orjson.dumps(told)
     response = Response(body, result.status, content_type=offer.media_type)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import structlog
 
 from config.database import Database
-from dicomweb.keeping import FailureReason, Keep, Kept, NotKept, StoreTarget, Takes
+from dicomweb.keeping import FailureReason, Keeper, Kept, NotKept, StoreTarget, Takes
 from gateway.door import Looked, Unfit, looked_at, put
 from gateway.made import MadeHere, refused
 from scp.arrival import DICOMWEB, VIEWER, Refusal
@@ -38,29 +38,27 @@ SYNTAXES = frozenset({Reason.UNKNOWN_SYNTAX, Reason.DEFLATED})
 def store_target(inbox: Inbox, database: Database) -> StoreTarget:
     """The targets of one installation."""
 
-    def target(sight: Sight, takes: Takes) -> Keep | None:
+    def target(sight: Sight, takes: Takes) -> Keeper | None:
         who = sight.viewer
         if Role.SITE in who.roles and who.site_id is not None:
             check, note = _of_site(site := f"site:{who.site_id}", takes), _note_for(inbox, site)
-            return lambda file: _keep(
-                lambda: looked_at(file, inbox.largest),
-                check,
-                lambda looked, origin: put(inbox, looked, origin, DICOMWEB),
-                note,
-            )
+            return _keeper(inbox.largest, check, lambda looked, origin: put(inbox, looked, origin, DICOMWEB), note)
         with database.reading() as session:
             open_to_me = {one.study_uid: one for one in places(session, sight) if takes(one.origin, one.study_uid)}
         if not open_to_me:
             return None
         made, mine = MadeHere(database, who.person_id, open_to_me), str(who.person_id)
-        return lambda file: _keep(
-            lambda: looked_at(file, inbox.largest),
-            made.check,
-            lambda looked, origin: put(inbox, looked, origin, VIEWER, mine),
-            _unnoted,
+        return _keeper(
+            inbox.largest, made.check, lambda looked, origin: put(inbox, looked, origin, VIEWER, mine), _unnoted
         )
 
     return target
+
+
+def _keeper(largest: int, check: Check, keep: Callable[[Looked, str], None], note: Note) -> Keeper:
+    return Keeper(
+        lambda file: _keep(lambda: looked_at(file, largest), check, keep, note), lambda refusal: note(NOT_READ, refusal)
+    )
 
 
 def _of_site(origin: str, takes: Takes) -> Check:

@@ -120,6 +120,34 @@ def test_what_was_refused_is_named_to_its_sender_and_noted(world):
     assert (origin, "DICOMweb", 0xC000, "", "") in noted
 
 
+BROKEN = {
+    "a part of another type": (409, b"--guid\r\nContent-Type: image/jpeg\r\n\r\nx\r\n--guid--", {}),
+    "a body that breaks off": (400, b"--guid\r\nContent-Type: application/dicom\r\n\r\nDICM", {}),
+    "a body without its boundary": (400, b"nothing of the kind", {}),
+    "a body without a part": (400, b"", {}),
+    "another type": (415, b"DICM", {"Content-Type": "application/dicom"}),
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_what_could_not_even_be_looked_at_is_noted_for_its_sender(world, how):
+    """A hospital whose program wrote its bodies wrong saw nothing of them under What arrived."""
+    status, sent, headers = BROKEN[how]
+    for key, _ in world.inbox.refusals(1000):
+        world.inbox.forget_refusal(key)
+    assert post(world, sent, **headers).status_code == status
+    ((_, noted),) = world.inbox.refusals(1000)
+    origin = f"site:{world.viewers['hospital'].site_id}"
+    assert (noted.origin, noted.sender, noted.status, noted.sop_uid) == (origin, "DICOMweb", 0xC000, "")
+    assert noted.reason.endswith(".")
+
+
+def test_a_body_that_breaks_off_behind_a_whole_part_is_noted_too(world):
+    sent = world.instance("CT_small.dcm", generate_uid())
+    assert post(world, body(sent.part10, b"DICM")[:-12]).status_code == 202
+    assert "The body ends before its last boundary." in {one.reason for _, one in world.inbox.refusals(1000)}
+
+
 def test_none_kept_is_409(world):
     response = post(world, body(b"no DICOM"))
     assert (response.status_code, list(response.json())) == (409, ["0008119A"])

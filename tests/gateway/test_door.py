@@ -39,8 +39,8 @@ def any_study(_origin: str, _study_uid: str) -> bool:
 
 def test_a_person_of_a_site_sends_for_that_site_bytes_untouched(world, people, make, opened) -> None:
     site, image = people.site(), make()
-    keep = store_target(world.inbox, world.database)(Sight(people.hospital(site)), any_study)
-    kept = keep(opened(image))
+    keeper = store_target(world.inbox, world.database)(Sight(people.hospital(site)), any_study)
+    kept = keeper.keep(opened(image))
     (entry,) = world.inbox.waiting(10)
     assert (entry.arrival.origin, entry.arrival.sop_uid) == (f"site:{site}", kept.sop_uid)
     assert bytes(split_part10(world.inbox.read(entry).part10)[1]) == bytes(split_part10(image)[1])
@@ -54,46 +54,46 @@ def test_nobody_else_sends_here(world, people) -> None:
 
 def test_what_belongs_to_another_study_than_the_request_names_is_not_kept(world, people, make, opened) -> None:
     site, asked = people.site(), []
-    keep = store_target(world.inbox, world.database)(
+    keeper = store_target(world.inbox, world.database)(
         Sight(people.hospital(site)), lambda *instance: asked.append(instance)
     )
     with pytest.raises(NotKept):
-        keep(opened(make(StudyInstanceUID="1.2.3")))
+        keeper.keep(opened(make(StudyInstanceUID="1.2.3")))
     assert asked == [(f"site:{site}", "1.2.3")]
     assert world.waiting() == 0
 
 
 @pytest.mark.parametrize("content", [b"", b"no DICOM", bytes(200), bytes(128) + b"DICM"])
 def test_what_is_no_dicom_is_not_kept(world, people, opened, content: bytes) -> None:
-    keep = store_target(world.inbox, world.database)(Sight(people.hospital(people.site())), any_study)
+    keeper = store_target(world.inbox, world.database)(Sight(people.hospital(people.site())), any_study)
     with pytest.raises(NotKept):
-        keep(opened(content))
+        keeper.keep(opened(content))
     assert world.waiting() == 0
 
 
 def test_a_file_that_is_cut_short_is_not_kept(world, people, make, opened) -> None:
-    keep = store_target(world.inbox, world.database)(Sight(people.hospital(people.site())), any_study)
+    keeper = store_target(world.inbox, world.database)(Sight(people.hospital(people.site())), any_study)
     with pytest.raises(NotKept):
-        keep(opened(make()[:-50]))
+        keeper.keep(opened(make()[:-50]))
     assert world.waiting() == 0
 
 
 def test_a_file_object_of_any_kind_is_read_from_its_beginning(world, people, make, opened) -> None:
-    keep = store_target(world.inbox, world.database)(Sight(people.hospital(people.site())), any_study)
+    keeper = store_target(world.inbox, world.database)(Sight(people.hospital(people.site())), any_study)
     file = opened(make())
     file.seek(100)
-    assert keep(file)
+    assert keeper.keep(file)
 
 
 def test_what_the_archive_could_not_give_back_is_refused_at_this_door_too(world, people, make, opened) -> None:
-    keep = store_target(world.inbox, world.database)(Sight(people.hospital(people.site())), any_study)
+    keeper = store_target(world.inbox, world.database)(Sight(people.hospital(people.site())), any_study)
     world.inbox.largest = 100
     with pytest.raises(NotKept) as refused:
-        keep(opened(make()))
+        keeper.keep(opened(make()))
     assert refused.value.reason == 0xC016
     with pytest.raises(Unacceptable):
         looked_at(opened(make()), world.inbox.largest)
     assert world.waiting() == 0
     world.inbox.largest = 100_000
-    keep(opened(make()))
+    keeper.keep(opened(make()))
     assert world.waiting() == 1
