@@ -4,11 +4,48 @@
 //
 // A page that names a case (/ohif/viewer?StudyInstanceUIDs=…&case=7) asks below that case's root and for nothing else
 // (docs/adr/0005); what is no number becomes case 0, of which there is none, and never a part of an address.
-const dicomWebRoot = (() => {
+const caseId = (() => {
   const cases = new URLSearchParams(window.location.search).getAll('case');
-  const caseId = cases.length === 1 && /^[1-9][0-9]{0,8}$/.test(cases[0]) ? cases[0] : '0';
-  return cases.length ? `/dicom-web/cases/${caseId}` : '/dicom-web';
+  const one = cases.length === 1 && /^[1-9][0-9]{0,8}$/.test(cases[0]) ? cases[0] : '0';
+  return cases.length ? one : '';
 })();
+const dicomWebRoot = caseId ? `/dicom-web/cases/${caseId}` : '/dicom-web';
+
+// Whoever does not hold the case is told so when they ask to save, before any dialog; the server refuses it anyway. OHIF has
+// no setting that takes its buttons away, so what they call is wrapped: commands (ours are registered last), and a prompt.
+const maySave = async () => {
+  try {
+    const answer = caseId && (await fetch(`/api/v1/cases/${caseId}`, { headers: { Accept: 'application/json' } }));
+    return !answer || (answer.ok && (await answer.json()).may_save);
+  } catch {
+    return true; // then it is the server that says no, if it is reached
+  }
+};
+const refuse = servicesManager =>
+  servicesManager.services.uiNotificationService.show({
+    title: 'Not saved',
+    message: 'Only the radiologist who reads this case can save into it. What you drew stays in this window; CSV downloads it.',
+    type: 'warning',
+    duration: 10000,
+  });
+const forReadersAlone = (servicesManager, save) => async (...args) =>
+  (await maySave()) ? save(...args) : void refuse(servicesManager);
+const savingCommands = ({ commandsManager, servicesManager }) => {
+  const wrapped = [
+    ['promptSaveReport', 'DEFAULT'],
+    ['storeSegmentation', 'CORNERSTONE'],
+  ].flatMap(([name, context]) => {
+    const original = commandsManager.getCommand(name, context);
+    const commandFn = original && forReadersAlone(servicesManager, original.commandFn);
+    return original ? [[name, { ...original, context, commandFn }]] : [];
+  });
+  return { definitions: Object.fromEntries(wrapped) };
+};
+const SAVING_PROMPT = 'measurement.promptSaveReport';
+const savingPrompt = (managers, ...more) => {
+  const original = managers.servicesManager.services.customizationService.getCustomizations('default').get(SAVING_PROMPT);
+  return forReadersAlone(managers.servicesManager, original)(managers, ...more);
+};
 
 // The newest study on the left, a prior on the right; OHIF's own @ohif/hpCompare leaves half of the screen empty where
 // each study has one series. Which study is meant follows from the order of StudyInstanceUIDs in the address.
@@ -45,11 +82,13 @@ window.config = {
   extensions: [
     {
       id: 'overread',
+      getCommandsModule: savingCommands,
       getHangingProtocolModule: () => [{ name: besideEachOther.id, protocol: besideEachOther }],
     },
   ],
   modes: [],
   customizationService: {
+    [SAVING_PROMPT]: { $set: savingPrompt },
     'ohif.tours': { $set: [] }, // no guided tour over the images
     'ohif.preserveCustomizationKeys': { $set: ['case'] }, // OHIF's own links stay with the case
   },

@@ -69,6 +69,7 @@ SCHEMAS: Json = {
         studies=_array(_ref("CaseStudy")),
         reports=_array({"type": "object"}),
         actions=_array(TEXT),
+        may_save={"type": "boolean", "description": "whether this person may store into its studies from the viewer"},
     ),
     "CaseStudy": _object(
         ["study_uid", "remarks", "series"],

@@ -13,6 +13,7 @@ from worklist.access import Viewer
 from worklist.added import images_version, since_claim
 from worklist.completeness import Remark
 from worklist.lifecycle import possible
+from worklist.making import may_save
 from worklist.models import Case, Delivery, Report, Series, Study
 from worklist.papers import sees_papers_of
 from worklist.readers import due_at, subspecialties_read
@@ -68,6 +69,7 @@ def whole(session: Session, case: Case, who: Viewer) -> Json:
         "studies": [study(each, refused.get(each.id, ()), papers=sees_papers_of(case, who)) for each in case.studies],
         "reports": [report(each) for each in case.reports],
         "actions": sorted(possible(who, case)),
+        "may_save": may_save(case, who),
     }
 
 

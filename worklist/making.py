@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import select, true
 from sqlalchemy.orm import Session
 
-from worklist.access import Sight, sees_study
+from worklist.access import Sight, Viewer, sees_study
 from worklist.cases import HELD
 from worklist.models import Case, CaseStudy, Instance, Series, Study
 from worklist.states import Role
@@ -36,6 +36,11 @@ def places(session: Session, sight: Sight) -> Sequence[Place]:
         .where(true() if sight.case_id is None else Case.id == sight.case_id)
     )
     return [Place(*row) for row in session.execute(held)]
+
+
+def may_save(case: Case, who: Viewer) -> bool:
+    """Whether this person may save into the studies of the case now."""
+    return Role.READER in who.roles and case.reader_id == who.person_id and case.state in HELD
 
 
 def makers_of_series(session: Session, study_id: int, series_uid: str) -> set[int | None]:

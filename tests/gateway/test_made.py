@@ -182,6 +182,15 @@ def test_only_who_holds_the_case_saves_into_it(web, held, image, people) -> None
     assert web.world.waiting() == 0
 
 
+def test_the_api_says_who_may_save_for_the_viewer_to_ask(web, held, people) -> None:
+    reader, case_id = held
+    ask = [web.ask(who, "GET", f"/api/v1/cases/{case_id}").json["may_save"] for who in (reader, people.coordinator())]
+    assert ask == [True, False]
+    with web.database.writing() as session:
+        session.get_one(Case, case_id).state = CaseState.SIGNED
+    assert web.ask(reader, "GET", f"/api/v1/cases/{case_id}").json["may_save"] is False
+
+
 def test_what_was_saved_is_a_working_paper_of_whoever_reads_the_case(web, held, image, people) -> None:
     """Its patient, its site and readers to come saw it over DICOMweb and API before anything was signed."""
     reader, case_id = held

@@ -113,6 +113,19 @@ def test_a_measurement_is_drawn_saved_and_found_again_after_a_reload(scene, desk
         assert tab.wrong == []
 
 
+def test_who_may_not_save_is_told_so_in_words_and_nothing_is_sent(scene, tab) -> None:
+    """After drawing and naming it they saw an error of the server (403), in OHIF's words."""
+    page = scene.open(tab, scene.send(scene.images()))
+    scene.pictures(tab, 1)
+    posts: list[str] = []
+    page.on("request", lambda asked: asked.method == "POST" and posts.append(asked.url))
+    measure(page)
+    expect(page.get_by_text("Only the radiologist who reads this case can save into it.")).to_be_visible(timeout=20_000)
+    expect(page.locator("[data-cy=input-dialog-save-button]")).to_have_count(0)
+    scene.chromium.keep(page, "ohif-not-saved")
+    assert (posts, tab.wrong) == ([], [])
+
+
 def series_of(reader: Any, case: dict[str, Any]) -> list[str]:
     (study_uid,) = case["study_uids"]
     token = reader.installation.token(reader.email)
