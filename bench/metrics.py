@@ -47,6 +47,8 @@ WAY: Final = "The way of a study and of a report"
 METADATA: Final = "DICOMweb: metadata of one series, gzip accepted"
 PIXELS: Final = "DICOMweb: pixels"
 SEARCH: Final = "DICOMweb: search"
+OPEN: Final = "DICOMweb: a READY study opened after a restart, search to first frame (Orthanc: warm)"
+CROWD: Final = "The web processes while 20 people page through studies and 5 programs store"
 START: Final = "Start"
 
 METRICS: Final = {
@@ -80,6 +82,12 @@ METRICS: Final = {
     "search-many-6-cpu": Metric(SEARCH, "the server's CPU time for one of them", "ms", False),
     "search-one": Metric(SEARCH, "one study by its UID, many of others, 6 conn.", "requests/s", times_orthanc=10),
     "search-one-cpu": Metric(SEARCH, "the server's CPU time for one of them", "ms", False),
+    "open-again": Metric(OPEN, "the read cache is there", "ms", False, times_orthanc=1),
+    "open-cold": Metric(OPEN, "without a read cache", "ms", False, times_orthanc=1),
+    "crowd-peak": Metric(CROWD, "resident memory, the most", "MB", False, 400),
+    "crowd-growth": Metric(CROWD, "more in the last third of the time than in the middle", "MB", False, 20),
+    "crowd-asked": Metric(CROWD, "answers to the people", "requests/s"),
+    "crowd-stored": Metric(CROWD, "instances stored for the programs", "instances/s"),
     "start-first": Metric(START, "`overread up` to ready, an empty folder", "s", False),
     "start-again": Metric(START, "`overread up` to ready, the same folder again", "s", False),
 }  # fmt: skip

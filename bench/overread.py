@@ -42,9 +42,9 @@ class Installation:
         """Where it takes C-STORE."""
         return Receiver("OVERREAD", self.dicom)
 
-    def bearer(self) -> dict[str, str]:
-        """The header that acts as the reader."""
-        return {"Authorization": f"Bearer {_token(self.data)}"}
+    def bearer(self, email: str = READER) -> dict[str, str]:
+        """The header that acts as this person."""
+        return {"Authorization": f"Bearer {_token(self.data, email)}"}
 
     def api(self, method: str, path: str, body: object = None) -> Any:
         """One request to the JSON API as the reader."""
@@ -98,5 +98,5 @@ def command(data: Path, *words: str) -> str:
 
 
 @cache
-def _token(data: Path) -> str:
-    return command(data, "token", READER)
+def _token(data: Path, email: str) -> str:
+    return command(data, "token", email)

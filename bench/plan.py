@@ -18,8 +18,12 @@ class Plan:
     """Studies of other people in our database, as rows alone, when all the rest is measured."""
     seconds: float
     """How long each rate is measured."""
+    crowd_seconds: float
+    """How long a crowd uses the web application while its memory is watched."""
     idle_seconds: float
 
 
-USUAL: Final = Plan(rounds=3, slices=500, studies=100, others=100_000, seconds=3.0, idle_seconds=15.0)
-QUICK: Final = Plan(rounds=1, slices=100, studies=20, others=10_000, seconds=1.0, idle_seconds=4.0)
+USUAL: Final = Plan(
+    rounds=3, slices=500, studies=100, others=100_000, seconds=3.0, crowd_seconds=45.0, idle_seconds=15.0
+)
+QUICK: Final = Plan(rounds=1, slices=100, studies=20, others=10_000, seconds=1.0, crowd_seconds=6.0, idle_seconds=4.0)

@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from bench.crowd import measure_crowd
 from bench.dcmtk import HOSPITAL, receiving, send
 from bench.draining import measure_draining
 from bench.footprint import Seen, cpu_seconds, look, machine_seconds
 from bench.images import Study, cine_template, ct_template
 from bench.metrics import ORTHANC, OVERREAD
 from bench.notebook import Notebook, Process
+from bench.opening import measure_opening_again, measure_opening_warm
 from bench.orthanc_alone import orthanc_alone
 from bench.overread import QUIET_SECONDS, overread_up
 from bench.plan import Plan
@@ -39,13 +41,16 @@ def run(plan: Plan, folder: Path, notes: Notebook, say: Say) -> None:
         cine = _prepare(scene)
         for turn in range(plan.rounds):
             say(f"Round {turn + 1} of {plan.rounds} …")
-            _round(scene, cine, turn)
+            study = _round(scene, cine, turn)
         say(f"{plan.others} studies of other people …")
         notes.attempt("Searches among many", partial(measure_searching_among_many, scene, cine))
+        say("A crowd …")
+        notes.attempt("A crowd", partial(measure_crowd, scene, study))
+        opened = scene.new_ct()
+        notes.attempt("Opening", partial(measure_opening_warm, scene, opened))
         notes.processes += _processes(at_rest, look(scene.overread.pid))
     say("Starting Overread again …")
-    with overread_up(folder / "overread", folder / "overread.log") as again:
-        notes.note("start-again", OVERREAD, again.start_seconds)
+    notes.attempt("Opening again", partial(measure_opening_again, scene, opened))
 
 
 @contextmanager
@@ -93,7 +98,8 @@ def _prepare(scene: Scene) -> Study:
     return cine
 
 
-def _round(scene: Scene, cine: Study, turn: int) -> None:
+def _round(scene: Scene, cine: Study, turn: int) -> Study:
+    """One of each; return the last study, which both have."""
     attempt = scene.notes.attempt
     fresh = measure_storing(scene, turn)
     measure_answering(scene, turn)
@@ -103,6 +109,7 @@ def _round(scene: Scene, cine: Study, turn: int) -> None:
     measure_reading(scene, fresh[-1], cine, turn)
     for study in fresh:
         attempt("Reporting", partial(measure_reporting, scene, study))
+    return fresh[-1]
 
 
 def _processes(at_rest: dict[int, Seen], after: dict[int, Seen]) -> list[Process]:
