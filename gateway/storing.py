@@ -42,22 +42,21 @@ def store_target(inbox: Inbox, database: Database) -> StoreTarget:
         who = sight.viewer
         if Role.SITE in who.roles and who.site_id is not None:
             check, note = _of_site(site := f"site:{who.site_id}", takes), _note_for(inbox, site)
-            return _keeper(inbox.largest, check, lambda looked, origin: put(inbox, looked, origin, DICOMWEB), note)
+            return _keeper(inbox, check, lambda looked, origin: put(inbox, looked, origin, DICOMWEB), note)
         with database.reading() as session:
             open_to_me = {one.study_uid: one for one in places(session, sight) if takes(one.origin, one.study_uid)}
         if not open_to_me:
             return None
         made, mine = MadeHere(database, who.person_id, open_to_me), str(who.person_id)
-        return _keeper(
-            inbox.largest, made.check, lambda looked, origin: put(inbox, looked, origin, VIEWER, mine), _unnoted
-        )
+        return _keeper(inbox, made.check, lambda looked, origin: put(inbox, looked, origin, VIEWER, mine), _unnoted)
 
     return target
 
 
-def _keeper(largest: int, check: Check, keep: Callable[[Looked, str], None], note: Note) -> Keeper:
+def _keeper(inbox: Inbox, check: Check, keep: Callable[[Looked, str], None], note: Note) -> Keeper:
     return Keeper(
-        lambda file: _keep(lambda: looked_at(file, largest), check, keep, note), lambda refusal: note(NOT_READ, refusal)
+        lambda file: _keep(lambda: looked_at(file, inbox.largest), check, keep, note),
+        lambda refusal: note(NOT_READ, refusal),
     )
 
 
