@@ -81,7 +81,9 @@ def _rest(scene: Scene) -> dict[int, Seen]:
     idle = scene.notes.idle_cpu
     idle[f"of {OVERREAD} at rest"] = percent * ours
     for part in ("receiver", "worker"):
-        idle[f"of that, {part}"] = percent * sum(taken[pid] for pid in taken if after[pid].name.startswith(part))
+        idle[f"of its {part} processes then"] = percent * sum(
+            taken[pid] for pid in taken if after[pid].name.startswith(part)
+        )
     idle[f"of {ORTHANC} at rest"] = percent * theirs
     idle["of everybody else on this machine then"] = percent * max(0, machine_seconds() - everybody - ours - theirs)
     return after
