@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, cast
-from urllib.parse import urlsplit
 
 import orjson
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout, connection_from_url, make_headers
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError, ProtocolError
+from urllib3.util import parse_url
 
 from orthanc.errors import (
     ArchiveConflict,
@@ -65,10 +65,11 @@ class Wire:
     """Requests to one server; at most `connections` at the same time, others wait their turn. Safe for threads."""
 
     def __init__(self, url: str, username: str, password: str, connections: int, timeout: float) -> None:
-        self._path = urlsplit(url).path.rstrip("/")
+        told = parse_url(url)
+        self._path = (told.path or "").rstrip("/")
         self._timeout = timeout
         self._headers = make_headers(basic_auth=f"{username}:{password}") | {"Accept": "*/*"}
-        self._host = {"Host": urlsplit(url).netloc.rpartition("@")[2]}
+        self._host = {"Host": told.netloc or ""}
         self._is_plain = True
         self._pool: HTTPConnectionPool = connection_from_url(
             url,

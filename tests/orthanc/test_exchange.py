@@ -134,6 +134,13 @@ def test_a_question_says_to_whom_and_from_whom_it_is() -> None:
     assert any(line.startswith(b"authorization: basic ") for line in lines)
 
 
+def test_an_address_that_is_not_ascii_is_one_too() -> None:
+    """A question by hand to such an address once could not be written at all, and no error of the archive said so."""
+    with serving(PLAIN) as (url, heard):
+        assert wire(f"{url}/röntgen", lambda it: it.read("GET", "/system")) == b"whole"
+    assert heard[0].startswith(b"GET /r%C3%B6ntgen/system HTTP/1.1\r\n")
+
+
 def test_a_connection_that_was_closed_after_an_answer_is_opened_anew() -> None:
     with serving(PLAIN) as (url, heard):
         assert wire(url, lambda it: it.read("GET", "/a") + it.read("GET", "/b")) == b"wholewhole"
