@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import flask
 import orjson
 import structlog
+from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException, TooManyRequests
 
@@ -54,6 +55,10 @@ DETAILS = {
     429: "Wait a minute, then try again.",
     500: "The error was noted. Try again; if it comes back, tell your coordinator when it happened.",
 }
+OLD_PAGE = (
+    "The page was open for too long, or somebody has signed in anew in this browser. Go back, load it again, and "
+    "send it once more."
+)
 RETRY_AFTER = "5"
 Page = Callable[[int, str, str], str]
 Members = Mapping[str, object]
@@ -89,7 +94,7 @@ def _http(error: HTTPException, page: Page) -> flask.Response:
     status = error.code or 500
     if status < 400:
         return flask.make_response(error.get_response())
-    detail = DETAILS.get(status) or error.description or ""
+    detail = OLD_PAGE if isinstance(error, CSRFError) else DETAILS.get(status) or error.description or ""
     response = _answer(page, status, TITLES.get(status, error.name), detail)
     if isinstance(error, TooManyRequests):
         response.headers["Retry-After"] = str(error.retry_after or RETRY_AFTER)

@@ -65,6 +65,20 @@ def test_errors_of_the_database_say_nothing_of_it(raising) -> None:
     assert b"10.0.0.5" not in answer.data
 
 
+def test_a_page_of_what_comes_back_offers_to_try_again(raising) -> None:
+    page = raising(example(ArchiveUnavailable), "/broken")
+    assert 'role="button">Try again</a>' in page.text
+    assert "Try again</a>" not in raising(example(lifecycle.NotFound), "/broken").text
+
+
+def test_a_form_of_an_old_page_is_explained_without_the_words_of_its_protection(web, people) -> None:
+    """ "The CSRF token is missing." said nothing of what to do."""
+    answer = web.app.test_client().post("/login", data={"email": "a@b.example", "password": "x"})
+    assert answer.status_code == 400
+    assert "load it again, and send it once more" in answer.text
+    assert "CSRF" not in answer.text
+
+
 def test_what_nobody_expected_is_500_without_its_words(raising) -> None:
     for path in ("/api/v1/broken", "/broken"):
         answer = raising(RuntimeError("the password is 1234"), path)
