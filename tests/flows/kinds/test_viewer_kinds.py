@@ -20,6 +20,7 @@ from pydicom.uid import (
     ComputedRadiographyImageStorage,
     DigitalMammographyXRayImageStorageForPresentation,
     MRImageStorage,
+    UltrasoundMultiFrameImageStorage,
     generate_uid,
 )
 
@@ -187,6 +188,26 @@ def test_a_stack_of_mr_is_scrolled(scene, tab, kinds) -> None:
     page.locator(".cornerstone-canvas").first.hover()
     page.mouse.wheel(0, 300)
     scene.soon(lambda: not np.array_equal(tab.canvases()[0], first), "another slice")
+    assert tab.wrong == []
+
+
+@pytest.mark.kinds
+def test_the_frames_of_an_ultrasound_are_scrolled(scene, tab, kinds) -> None:
+    (film,) = kinds.plain_film(scene.images(1, 128), UltrasoundMultiFrameImageStorage, "US", NumberOfFrames=6)
+    for keyword in ("RescaleSlope", "RescaleIntercept"):
+        delattr(film, keyword)
+    film.BitsAllocated = film.BitsStored = 8
+    film.HighBit, film.PixelRepresentation, film.WindowCenter, film.WindowWidth = 7, 0, 128, 256
+    film.FrameTime, film.FrameIncrementPointer = 40, 0x00181063
+    ramp = np.tile(np.arange(128, dtype=np.uint8) * 2, (128, 1))
+    film.PixelData = np.stack([np.roll(ramp, 20 * frame, axis=1) for frame in range(6)]).tobytes()
+    page = scene.open(tab, scene.send([film]))
+    (first,) = scene.pictures(tab, 1)
+    assert greys(first) > 50
+    page.locator(".cornerstone-canvas").first.hover()
+    page.mouse.wheel(0, 300)
+    scene.soon(lambda: not np.array_equal(tab.canvases()[0], first), "another frame")
+    scene.chromium.keep(page, "ohif-us")
     assert tab.wrong == []
 
 
