@@ -18,6 +18,7 @@ from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 
 from config.settings import SHIPPED_PRIORS, SHIPPED_ROUTING
+from gateway import prior_fetch
 from gateway.archives import Archives, archives_of
 from gateway.cases import settle_complete_studies
 from gateway.due import Due
@@ -374,6 +375,32 @@ def test_what_our_own_disk_does_not_take_is_fetched_again(world, fetch, pacs) ->
     world.carry()
     done.arriving().step()
     assert done.priors()["1.2.1"].state is PriorState.DONE
+
+
+def test_what_is_called_off_while_it_comes_is_not_fetched_on(world, fetch, pacs, people, monkeypatch) -> None:
+    pacs.hold(*(world.make(**OLD, InstanceNumber=number) for number in range(9)))
+    done, who = fetch(f"PACS@127.0.0.1:{pacs.port}"), people.coordinator()
+    done.look()
+    assert done.searching().step()
+
+    class CalledOffAtTheThird(Inbox):
+        begun = 0
+
+        def begin(self):
+            self.begun += 1
+            if self.begun == 3:
+                with world.database.writing() as session:
+                    call_off(session, session.get_one(Case, done.case_id), who)
+            return super().begin()
+
+    monkeypatch.setattr(prior_fetch, "LOOK_EVERY", 0.0)
+    inbox = CalledOffAtTheThird(world.folders.inbox)
+    archives = replace(done.archives, intake=replace(done.archives.intake, inbox=inbox))
+    assert replace(done.fetching(), archives=archives).step()
+    assert done.priors()["1.2.1"].state is PriorState.CANCELLED
+    assert world.waiting() < 5
+    world.carry()
+    assert not done.fetching().step()
 
 
 def test_what_was_called_off_is_not_fetched_and_can_be_looked_for_again(world, fetch, pacs, people) -> None:
