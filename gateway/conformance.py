@@ -29,7 +29,7 @@ from scp.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from scp.queries import MOST_ANSWERS, MOST_BYTES, PENDING, PENDING_UNSUPPORTED, STUDY_ROOT_FIND, Outcome
 from scp.reasons import REASONS
 from scp.requesting import IN_ALL
-from scp.retrieving import STUDY_ROOT_GET, STUDY_ROOT_MOVE
+from scp.retrieving import SILENCE, STUDY_ROOT_GET, STUDY_ROOT_MOVE
 from scp.screen import MAX_DEPTH, MAX_ELEMENTS
 from scp.server import ReceiverSettings
 from scp.statuses import MEANINGS
@@ -172,6 +172,7 @@ def _bounds(settings: Settings) -> Iterator[Row]:
     priors = settings.priors
     yield "time for each answer, seconds", f"{priors.timeout:g}"
     yield "time for a question in all, seconds", f"{IN_ALL * priors.timeout:g}"
+    yield "silence by C-GET and C-MOVE while it sends, seconds", f"{SILENCE * priors.timeout:g}"
     yield "time for one study in all, seconds", f"{priors.study_seconds:g}"
     yield "studies of one patient that an archive may show", f"{MOST_STUDIES:,}"
     yield "instances of one study that an archive may list", f"{MOST_INSTANCES:,}"

@@ -70,11 +70,16 @@ class GetDoor(Door):
 
 
 class GettingSocket(CallingSocket):
-    """Gives the objects on an association that we opened to a `Stream`, and leaves everything else to pynetdicom."""
+    """Gives the objects on an association that we opened to a `Stream`, and leaves everything else to pynetdicom.
 
-    def __init__(self, assoc: Association, address: AddressInformation, door: Door, limits: Limits) -> None:
+    A peer that says nothing at all for `silence` seconds is hung up on.
+    """
+
+    def __init__(
+        self, assoc: Association, address: AddressInformation, door: Door, limits: Limits, silence: float
+    ) -> None:
         super().__init__(assoc, address=address)
-        self._door, self._limits = door, limits
+        self._door, self._limits, self._silence = door, limits, silence
         self._stream: Stream | None = None
         self._handed_on: deque[bytes] = deque()
         self._heard_at = time.monotonic()
@@ -140,7 +145,7 @@ class GettingSocket(CallingSocket):
 
     def _give_up_a_mute_one(self) -> bool:
         waited = time.monotonic() - self._heard_at
-        if self._is_connected and waited > self._limits.pdu_seconds:
+        if self._is_connected and waited > self._silence:
             self.close()
         return False
 

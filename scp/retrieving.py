@@ -33,8 +33,8 @@ _COMPRESSED: Final = tuple(f"1.2.840.10008.1.2.{end}" for end in (
     "4.100", "4.106", "4.101", "4.104", "4.105", "4.107", "4.108",
 ))  # fmt: skip
 """Those that archives keep images in, the usual ones first."""
-_SILENCE: Final = 10
-"""So many times as long as for another answer an archive may say nothing while it sends to us (PS3.4 C.4.2.3.1)."""
+SILENCE: Final = 10
+"""So many times as long as for another answer an archive may say nothing: it may have to fetch the study itself."""
 _PENDING: Final = frozenset({0xFF00, 0xFF01})
 _WARNING: Final = 0xB000
 _SOME_FAILED: Final = 0xA702
@@ -114,7 +114,7 @@ class DicomArchive:
         limits = replace(Limits(), object_bytes=self.intake.object_bytes, pdu_seconds=self.patience.answering)
 
         def make_socket(association: Association, address: AddressInformation) -> GettingSocket:
-            return GettingSocket(association, address, door, limits)
+            return GettingSocket(association, address, door, limits, SILENCE * self.patience.answering)
 
         roles = tuple(build_role(kind, scp_role=True) for kind in {str(one.abstract_syntax) for one in storage})
         try:
@@ -130,7 +130,7 @@ class DicomArchive:
     def _move(self, wanted: Wanted) -> int:
         with self._associated(Offer([_plainly(STUDY_ROOT_MOVE)])) as association:
             self._require(association, STUDY_ROOT_MOVE)
-            association.dimse_timeout = _SILENCE * self.patience.answering
+            association.dimse_timeout = SILENCE * self.patience.answering
             answers = association.send_c_move(_keys(wanted), self.calling, STUDY_ROOT_MOVE)
             return self._followed(association, answers, wanted)
 

@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import JPEGLosslessSV1
 from pynetdicom import AE, evt
 
-from scp.asked import CalledOff, Patient, Wanted
+from scp.asked import CalledOff, Listed, Patient, Wanted
 from scp.inbox import Inbox
 from scp.requesting import Endpoint, Failure, Patience, PeerRefused, PeerUnavailable
 from scp.retrieving import STUDY_ROOT_GET, STUDY_ROOT_MOVE, DicomArchive, Intake
@@ -169,6 +169,9 @@ def test_an_archive_that_says_nothing_or_hangs_up_is_asked_again_later(archive, 
         archive(port, answering=0.5).studies_of(JANE)
     with closing(socket.create_server(("127.0.0.1", 0))) as mute, pytest.raises(PeerUnavailable):
         archive(mute.getsockname()[1], answering=0.5).studies_of(JANE)
+    mute = {STUDY_ROOT_GET: (evt.EVT_C_GET, lambda _: threading.Event().wait(8) or iter([]))}
+    with listening(mute) as port, pytest.raises(PeerUnavailable, match="fell silent"):
+        archive(port, answering=0.2).fetch(Wanted("1.2.1", "site:7", (Listed("1.2.1.1", CT, "1.2"),), lambda: True))
     with pytest.raises(PeerUnavailable, match="nothing listens"):
         archive(made.free_port()).studies_of(JANE)
 
@@ -249,8 +252,6 @@ def listed_of(objects):
     from io import BytesIO
 
     from pydicom import dcmread
-
-    from scp.asked import Listed
 
     read = [dcmread(BytesIO(one)) for one in objects]
     return tuple(Listed(one.SOPInstanceUID, one.SOPClassUID, one.SeriesInstanceUID) for one in read)
