@@ -39,7 +39,8 @@ def measure_opening_again(scene: Scene, study: Study) -> None:
             shutil.rmtree(scene.overread.data / "cache")
         with overread_up(scene.overread.data, scene.folder / "overread.log") as again:
             scene.notes.note("start-again", OVERREAD, again.start_seconds)
-            server = Server(OVERREAD, again.pid, again.http, "/dicom-web", again.bearer())
+            root = f"/dicom-web/cases/{again.case_of(study.study_uid)}"  # below which our pages open the viewer
+            server = Server(OVERREAD, again.pid, again.http, root, again.bearer())
             scene.notes.note(metric, OVERREAD, _open(server, study))
 
 

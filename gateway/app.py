@@ -40,6 +40,7 @@ from gateway.saved import SavedObjects
 from gateway.signing import Signing
 from gateway.storing import store_target
 from gateway.uploads import Uploads
+from gateway.warming import warm_up
 from sr_reports.opinion import Opinion
 from sr_reports.pdf import build_pdf
 from sr_reports.sections import Section, sections
@@ -76,7 +77,9 @@ class OrjsonProvider(JSONProvider):
 
 def create_app(settings: Settings) -> flask.Flask:
     """Build the application of one installation. Raises AssetsMissing, RuleFileError, ConfigurationError."""
-    return assemble(build_parts(settings))
+    parts = build_parts(settings)
+    warm_up(parts.database)
+    return assemble(parts)
 
 
 def assemble(parts: Parts) -> flask.Flask:
