@@ -141,7 +141,7 @@ def test_an_archive_that_has_nothing_of_what_it_said_is_sent_it_after_growing_pa
     assert pauses == sorted(pauses)
     assert pauses[-1] > 4 * pauses[0]
     sent = Liar.posts
-    assert sent <= 1 + len(pauses), "once more in the beginning, when whatever is held is asked for"
+    assert sent < 3 * len(pauses), "in the beginning more than once, since whatever is held is asked for then"
     for _ in range(10):
         with pytest.raises(ArchiveForgets):
             worker.step()
