@@ -72,7 +72,9 @@ class Answer:
 
 
 ANSWERS: Final[dict[type[Exception], Answer]] = {
-    AlteredInArchive: Answer(HTTPStatus.SERVICE_UNAVAILABLE, "The archive gives other bytes than it took.", again=True),
+    AlteredInArchive: Answer(
+        HTTPStatus.SERVICE_UNAVAILABLE, "The archive does not give back what it took.", again=True
+    ),
     ArchiveUnavailable: Answer(HTTPStatus.SERVICE_UNAVAILABLE, "The archive does not answer now.", again=True),
     DecoderBusy: Answer(HTTPStatus.SERVICE_UNAVAILABLE, "Every decoder is at work.", again=True),
     ArchiveRefused: Answer(HTTPStatus.INTERNAL_SERVER_ERROR, "The archive does not have what it should have."),

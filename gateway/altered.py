@@ -1,4 +1,4 @@
-"""Images that the archive gives otherwise than it took them: noted where a coordinator sees it, and asked for again."""
+"""Images that the archive does not give back as it took them: noted where a coordinator sees it, and asked again."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from worklist.states import TroubleKind
 log = structlog.get_logger()
 
 REASON = (
-    "The archive gives other bytes than it took. They are not shown. It is asked again by itself; if this stays, look "
-    "at the archive's disk, and ask the sender to send the study again."
+    "The archive does not give back what it took: other bytes, or none. It is asked again by itself; if this stays, "
+    "look at the archive's disk, and ask the sender to send the study again."
 )
 AGAIN = timedelta(hours=1)  # what was seen to is said anew if it is still so
 AT_ONCE = 20  # are asked for again
@@ -27,7 +27,7 @@ AT_ONCE = 20  # are asked for again
 
 def note_altered(database: Database, one: Archived) -> None:
     """Write it down, once. Whoever asked for the image is told anyway, so that a database that fails is only logged."""
-    log.error("the archive has other bytes than it took", archive_id=one.archive_id)
+    log.error("the archive does not give back what it took", archive_id=one.archive_id)
     try:
         if not _is_known(database, one):
             with database.writing() as session:

@@ -87,7 +87,8 @@ class ReadCache:
     def get(self, sha256: str, archive_id: str) -> CachedInstance:
         """Return an instance, fetched from the archive if it is not here: once, however many ask.
 
-        Raises ArchiveUnavailable, AlteredInArchive (other content than this digest), NotInArchive, Unreadable.
+        Raises ArchiveUnavailable, AlteredInArchive (other content than this digest, or none), NotInArchive (there is
+        no archive), Unreadable.
         """
         instance = self.held(sha256) or self._instances.join(sha256, lambda: self._fetch(sha256, archive_id))
         instance.archive_id = archive_id
@@ -169,15 +170,21 @@ class ReadCache:
         if self._archive is None or not archive_id:
             raise NotInArchive("There is no archive to fetch from.")
         with self._gate.one():
-            file = _in_memory(self._archive.stream(archive_id, PATIENCE))
-        part10 = _whole(file, sha256)
+            part10 = self._ask(self._archive, sha256, archive_id)
         if part10 is None:
             self._altered(Archived(sha256, archive_id))
-            raise AlteredInArchive(f"The archive gives other content as {archive_id} than it took.")
+            raise AlteredInArchive(f"The archive does not give as {archive_id} what it took.")
         try:
             return self._admit(sha256, part10)
         except OSError as error:
             raise ArchiveUnavailable(f"The cache cannot be written ({error.strerror}).") from error
+
+    def _ask(self, archive: Archive, sha256: str, archive_id: str) -> Part10 | None:
+        """Fetch what has this digest; None if the archive has it not, or not any more."""
+        try:
+            return _whole(_in_memory(archive.stream(archive_id, PATIENCE)), sha256)
+        except NotInArchive:
+            return None
 
     def _admit(self, sha256: str, part10: Part10) -> CachedInstance:
         """Put a file and its sidecar in place."""

@@ -16,7 +16,7 @@ class GoneFromDisk(ArchiveUnavailable):
 
 
 class AlteredInArchive(ArchiveUnavailable):
-    """Try again later, perhaps: the archive gives other bytes than it took. They are shown to nobody."""
+    """Try again later, perhaps: the archive gives other bytes than it took, or none. They are shown to nobody."""
 
 
 class ArchiveForgets(ArchiveUnavailable):

@@ -33,7 +33,8 @@ def altered(web, people, archive_server, make):
         study = session.get_one(Study, image.study_id)
         path = f"/dicom-web/cases/{case_id}/studies/{study.study_uid}"
     yield reader, path, lambda: file.write_bytes(whole)
-    file.write_bytes(whole)
+    if file.exists():
+        file.write_bytes(whole)
 
 
 def parts(web) -> dict[str, tuple[bool, str]]:
@@ -59,6 +60,18 @@ def test_it_is_a_503_and_an_alarm_until_it_comes_as_it_was(web, people, altered)
     look_again(web.database, web.parts.cache)
     assert parts(web)["archived images"][0] is True
     assert web.ask(reader, "GET", f"{path}/metadata").status_code == 200
+
+
+def test_what_the_archive_lost_altogether_is_said_in_the_same_way(web, altered) -> None:
+    """It was a 500, and no alarm."""
+    reader, path, _ = altered
+    (image,) = web.world.instances()
+    web.world.archive.delete(image.archive_id)
+    answer = web.ask(reader, "GET", f"{path}/metadata")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    (noted,) = web.world.troubles()
+    assert (noted.kind, noted.sop_uid) == (TroubleKind.ALTERED, image.sop_uid)
+    assert parts(web)["archived images"][0] is False
 
 
 def test_it_stops_no_work_on_other_images(web, altered) -> None:
