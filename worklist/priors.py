@@ -63,6 +63,7 @@ def look(session: Session, case: Case, who: Viewer | None) -> None:
     Raises NotAllowed for whoever neither reads the case nor oversees, WrongState where nothing can be asked.
     """
     may_decide(case, who)
+    session.refresh(case, with_for_update=True)  # who asks at the same moment waits, and finds the search
     if case.state in SETTLED:
         raise WrongState("This case is done: nothing more is fetched for it.")
     if why := why_not(session, case):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from secrets import token_hex
+from threading import Event
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from pydicom.uid import generate_uid
 
 from gateway.portal.studies import COMPARE, fusion_link, viewer_link
-from worklist.models import Case, CaseStudy, Study
+from gateway.sites import Receiver, let_be_asked
+from worklist.models import Case, CaseStudy, PriorSearch, Site, Study
+from worklist.priors import look
+from worklist.states import Retrieval
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -56,3 +61,28 @@ def test_who_sees_no_priors_opens_the_study_alone(web, people, opened) -> None:
 
 def test_nothing_to_open_has_no_link() -> None:
     assert (viewer_link(7, ()), fusion_link(7, ())) == ("", "")
+
+
+def test_two_who_look_for_earlier_studies_at_the_same_moment_begin_one_search(web, people, opened) -> None:
+    """The second was answered with a 500: the search of a case is one row."""
+    case_id, _, site_id = opened
+    with web.database.writing() as session:
+        let_be_asked(session, session.get_one(Site, site_id), Receiver.parse("PACS@127.0.0.1:4242"), Retrieval.GET)
+    begun = Event()
+
+    def second() -> None:
+        begun.wait()
+        with web.database.writing() as session:
+            look(session, session.get_one(Case, case_id), None)
+
+    with ThreadPoolExecutor(1) as pool:
+        with web.database.writing() as session:
+            look(session, session.get_one(Case, case_id), None)
+            session.flush()
+            other = pool.submit(second)
+            begun.set()
+            with pytest.raises(TimeoutError):
+                other.result(1)
+        other.result(30)
+    with web.database.reading() as session:
+        assert session.query(PriorSearch).filter_by(case_id=case_id).count() == 1
