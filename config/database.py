@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +18,8 @@ from config.revision import Revision, revision_of
 
 _STEPS = 10_000  # of its virtual machine, between two looks at the clock
 # FULL: a commit that was answered survives a power cut (NORMAL was measured to lose it).
-SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=15000")
+SQLITE_PRAGMAS = ("synchronous=FULL", "foreign_keys=ON", "busy_timeout=15000")
+PATIENCE = 15.0  # seconds, for whoever has a fresh file locked while its way of writing is changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +109,24 @@ def _engine(url: str) -> Engine:
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves
     cursor = connection.cursor()
+    _write_ahead(cursor)
     for pragma in SQLITE_PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _write_ahead(cursor: Any) -> None:
+    """Change to a write-ahead log; SQLite itself does not wait here, because two who both read would wait for ever."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 @contextmanager
