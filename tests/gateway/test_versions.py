@@ -39,7 +39,7 @@ def accept_all(web, people):
 
     def accepted() -> None:
         for trouble in [one.id for one in web.world.troubles() if one.resolved_at is None]:
-            web.ask(boss, "POST", f"/api/v1/quarantine/{trouble}/accept", json={})
+            web.ask(boss, "POST", f"/api/v1/quarantine/{trouble}/accept", json={"sure": True})
         world = web.world
         Quarantine(world.database, world.inbox, world.cache, Decoder(), world.folders.quarantine).carry()
 
