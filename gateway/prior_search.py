@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from config.database import Database
@@ -83,6 +84,7 @@ class Searching:
             shown = self.archives.of(asked.peer).studies_of(asked.patient)
         except PeerUnavailable as error:
             self._put_off(asked, error, PriorState.NEEDS_PERSON if asked.attempts >= MOST_ATTEMPTS else None)
+            self._let_others_wait(asked)
         except PeerRefused as error:
             self._put_off(asked, error, PriorState.NEEDS_PERSON)
         else:
@@ -92,6 +94,17 @@ class Searching:
     def _put_off(self, asked: Question, error: Exception, state: PriorState | None) -> None:
         log.warning("search for earlier studies put off", case=asked.case_id, error=str(error))
         self.due.put_off(asked.search_id, str(error), state)
+
+    def _let_others_wait(self, asked: Question) -> None:
+        """The archive of this site does not answer: its other cases wait as long, and no other site's wait for it."""
+        again, site_id = (
+            select(column).where(PriorSearch.id == asked.search_id).scalar_subquery()
+            for column in (PriorSearch.next_attempt_at, PriorSearch.site_id)
+        )
+        same = (PriorSearch.site_id == site_id, PriorSearch.state == PriorState.WANTED)
+        others = update(PriorSearch).where(*same, PriorSearch.next_attempt_at < again).values(next_attempt_at=again)
+        with self.database.writing() as session:
+            session.execute(others.execution_options(synchronize_session=False))
 
     def _answer(self, session: Session, asked: Question, shown: Sequence[FoundStudy]) -> None:
         judged = [(_exam(one), contradiction(asked.patient, one.patient)) for one in shown]

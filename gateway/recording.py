@@ -19,7 +19,7 @@ from gateway.identity import OTHER_CONTENT, self_test_part
 from gateway.taken import Archived, Rejected
 from gateway.troubles import note_quarantine
 from scp.arrival import FETCHED
-from worklist.images import InstanceFacts, Recording, SignedUpon, record_all, replace
+from worklist.images import InstanceFacts, Recording, SignedUpon, record_all, replace, wanted_read
 from worklist.models import Pulse, now
 
 log = structlog.get_logger()
@@ -64,8 +64,22 @@ def _write(database: Database, archived: Sequence[Archived], rejected: Sequence[
         for replaces, alike in groupby(archived, lambda one: one.replaces):  # in the order of arrival
             some = list(alike)
             outcomes += [_replaced(session, one) for one in some] if replaces else _recorded(session, some)
-        note_quarantine(session, (*rejected, *(one for one in outcomes if isinstance(one, Rejected))))
+        aside = (*rejected, *(one for one in outcomes if isinstance(one, Rejected)))
+        note_quarantine(session, aside)
+        _let_be_read(session, aside)
     return outcomes
+
+
+def _let_be_read(session: Session, aside: Sequence[Rejected]) -> None:
+    """What a site sends is to be read, though the version that we fetched from its archive was here first."""
+    sent = [one.entry.arrival for one in aside if one.reason == OTHER_CONTENT]
+    last = {
+        (one.origin, one.study_uid): one.received_at
+        for one in sorted(sent, key=lambda one: one.received_at)
+        if not (one.fetched or one.made_by)
+    }
+    for (origin, study_uid), at in sorted(last.items()):
+        wanted_read(session, origin, study_uid, at)
 
 
 def _recorded(session: Session, some: Sequence[Archived]) -> list[Archived | Rejected]:

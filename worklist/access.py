@@ -12,7 +12,7 @@ from functools import lru_cache
 from sqlalchemy import ColumnElement, Select, and_, exists, false, not_, or_, select, true, tuple_, union
 from sqlalchemy.orm import aliased
 
-from worklist.models import Case, CaseStudy, Person, Study
+from worklist.models import Case, CaseStudy, Person, Prior, PriorSearch, Study
 from worklist.states import CaseState, Role
 
 OVERSEERS = frozenset({Role.COORDINATOR, Role.ADMIN})
@@ -139,8 +139,16 @@ def _by_own_right(sight: Sight, study: type[Study], *, listed: bool) -> ColumnEl
 def _priors(of_case: Select[int]) -> Select[int]:
     """What is there to compare with: studies of the same site, of the same Patient ID and issuer (docs/adr/0015)."""
     one, prior = aliased(Study), aliased(Study)
-    known_as_theirs = and_(prior.fetched, prior.birth_date == one.birth_date, or_(prior.issuer == "", one.issuer == ""))
+    nameless = or_(prior.issuer == "", one.issuer == "")
+    known_as_theirs = and_(prior.fetched, prior.birth_date == one.birth_date, nameless, _fetched_for(prior, one))
     alike = or_(prior.issuer == one.issuer, known_as_theirs)  # name and birth date were compared as it was fetched
     same = and_(prior.patient_id == one.patient_id, alike, prior.origin == one.origin)
     named = and_(one.patient_id != "", one.origin.startswith(OF_A_SITE))
     return select(prior.id).join(one, same).where(one.id.in_(of_case), named)
+
+
+def _fetched_for(prior: type[Study], one: type[Study]) -> ColumnElement[bool]:
+    """Whether it was fetched for the very patient of this study: another issuer may have given the same Patient ID."""
+    of_patient = and_(PriorSearch.patient_id == one.patient_id, PriorSearch.issuer == one.issuer)
+    asked = select(Prior.id).join(PriorSearch, and_(PriorSearch.id == Prior.search_id, of_patient))
+    return exists(asked.where(Prior.origin == prior.origin, Prior.study_uid == prior.study_uid).correlate(prior, one))

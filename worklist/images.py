@@ -156,7 +156,7 @@ def _record_study(session: Session, recordings: Sequence[Recording], *, ours: bo
     first = recordings[0]
     known = _study(session, first)
     if known.fetched and not ours and not all(one.fetched for one in recordings):
-        _make_it_theirs(known, recordings)
+        _make_it_theirs(known, max(one.facts.received_at for one in recordings))
     fresh, left_out = _unseen(session, known, recordings)
     series: dict[str, Series] = {}
     rows = []
@@ -208,10 +208,17 @@ def _moved(session: Session, study: Study, facts: InstanceFacts) -> None:
 _NAMES = tuple(InstanceFacts.__dataclass_fields__)
 
 
-def _make_it_theirs(study: Study, recordings: Sequence[Recording]) -> None:
+def wanted_read(session: Session, origin: str, study_uid: str, at: datetime) -> None:
+    """Its site sent by itself, though in another version, what we may have fetched: a case is opened all the same."""
+    same = (Study.origin == origin, Study.study_uid == study_uid, Study.fetched.is_(True))
+    for study in session.scalars(select(Study).where(*same).with_for_update()):
+        _make_it_theirs(study, at)
+
+
+def _make_it_theirs(study: Study, at: datetime) -> None:
     """Its site sends by itself what we had fetched: it wants it read, so that a case is opened once it is complete."""
     study.fetched = study.settled = False
-    study.last_at = max(study.last_at, *(one.facts.received_at for one in recordings))
+    study.last_at = max(study.last_at, at)
 
 
 def _study(session: Session, one: Recording) -> Study:

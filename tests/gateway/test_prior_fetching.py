@@ -232,6 +232,18 @@ def test_what_was_fetched_opens_no_case_until_its_hospital_sends_it_by_itself(we
     assert len(settle_now(web)) == 2, "the hospital wants this one read"
 
 
+def test_what_its_hospital_sends_in_another_version_than_its_archive_opens_a_case_too(web, world, fetch, pacs) -> None:
+    """All of it was kept aside, as other content, and nobody read it."""
+    same = OLD | {"SOPInstanceUID": "1.2.1.1.1"}
+    pacs.hold(world.make(**same, StudyDescription="CT head"))
+    done = fetch(f"PACS@127.0.0.1:{pacs.port}")
+    done.all()
+    world.receive(world.make(**same, StudyDescription="CT head for a second opinion"), f"site:{done.site_id}")
+    world.carry()
+    assert len(world.troubles()) == 1
+    assert len(settle_now(web)) == 2, "the hospital wants this one read"
+
+
 def test_a_case_that_opens_looks_by_itself_and_a_study_that_is_here_is_not_fetched_again(web, world, fetch, pacs):
     pacs.hold(world.make(**OLD))
     done = fetch(f"PACS@127.0.0.1:{pacs.port}")
@@ -322,6 +334,17 @@ def test_an_archive_that_is_down_is_asked_again_after_growing_pauses_and_in_the_
     assert pauses[3] > 2 * pauses[1]
     assert "nothing listens" in search.last_error
     assert search.state is PriorState.NEEDS_PERSON
+
+
+def test_an_archive_that_is_down_is_not_asked_case_by_case_while_other_hospitals_wait(
+    world, fetch, people, free_port
+) -> None:
+    done = fetch(f"PACS@127.0.0.1:{free_port()}")
+    other = replace(done, case_id=world.held_case(people.reader(), done.site_id, world.make(StudyInstanceUID="1.2.8")))
+    done.look()
+    other.look()
+    assert done.searching().step()
+    assert not done.searching().step(), "it is known by now that this archive is not there"
 
 
 def test_an_archive_that_refuses_us_needs_a_person_and_says_why(world, fetch, pacs) -> None:
@@ -452,6 +475,21 @@ def test_a_prior_whose_images_name_no_issuer_is_seen_below_the_case(world, fetch
     done = fetch(f"PACS@127.0.0.1:{pacs.port}")
     done.all()
     assert done.seen_below_the_case(people.coordinator()) == {"1.2.1", "1.2.9"}
+
+
+def test_what_was_fetched_for_one_patient_is_not_shown_below_anothers_whose_issuer_gave_the_same_id(
+    world, fetch, pacs, people
+) -> None:
+    """It was, where images name neither issuer nor birth date."""
+    nameless: dict[str, str] = {"IssuerOfPatientID": "", "PatientBirthDate": ""}
+    pacs.hold(world.make(**OLD, **nameless))
+    done = fetch(f"PACS@127.0.0.1:{pacs.port}", PatientBirthDate="")
+    done.all()
+    other = {"PatientName": "Someone^Else", "IssuerOfPatientID": "ANOTHER", "PatientBirthDate": ""}
+    theirs = replace(done, case_id=world.held_case(people.reader(), done.site_id, world.make(**other)))
+    who = people.coordinator()
+    assert "1.2.1" in done.seen_below_the_case(who)
+    assert "1.2.1" not in theirs.seen_below_the_case(who)
 
 
 def test_only_who_reads_or_oversees_may_look(world, fetch, pacs, people) -> None:
