@@ -17,7 +17,6 @@ from gateway.door import looked_at, put
 from gateway.web_peer import WebPeer
 from scp.arrival import DICOMWEB, FETCHED
 from scp.asked import (
-    LONGEST_TEXT,
     MOST_INSTANCES,
     MOST_STUDIES,
     CalledOff,
@@ -25,6 +24,7 @@ from scp.asked import (
     Listed,
     Patient,
     Wanted,
+    said,
     well_formed,
 )
 from scp.part10 import NotDicom
@@ -179,4 +179,4 @@ def _text(value: object) -> str:
     if isinstance(value, dict):
         groups = (str(value.get(name, "")) for name in ("Alphabetic", "Ideographic", "Phonetic"))
         value = "=".join(groups).rstrip("=")
-    return "" if value is None else str(value)[:LONGEST_TEXT]
+    return "" if value is None else said(value)

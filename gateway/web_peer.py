@@ -43,6 +43,8 @@ _FAILURES: Mapping[type[BaseException], tuple[str, Failure]] = {
     NewConnectionError: ("cannot be reached", Failure.UNREACHABLE),
 }
 """The first row that is among an error's causes counts."""
+NONSENSE: Final = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+"""What comes of reading an answer that is something else, or is nested without end."""
 
 
 def _unexplained(response: requests.Response) -> None:
@@ -86,7 +88,7 @@ class WebPeer:
             except requests.RequestException as error:
                 self._require_time(fuse)
                 raise self._why(error, refusal) from error
-            except (ValueError, TypeError, KeyError, AttributeError) as error:  # of an answer that is something else
+            except NONSENSE as error:
                 self._require_time(fuse)
                 raise PeerRefused(f"{self} does not answer as DICOMweb does.", Failure.NOT_DICOMWEB) from error
             self._require_time(fuse)

@@ -73,6 +73,12 @@ class Wanted:
         return frozenset(one.sop_uid for one in self.listed)
 
 
+def said(value: object) -> str:
+    """A stranger's value as text that any database takes: short, no character that is none, no NUL."""
+    text = str(value)[:LONGEST_TEXT].replace("\0", " ").strip()
+    return text.encode("utf-8", "replace").decode()
+
+
 def well_formed(uids: Iterable[str]) -> bool:
     """Whether these are UIDs at all (PS3.5 section 9.1)."""
     try:

@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pynetdicom.association import Association
 
-from scp.asked import LONGEST_TEXT, MOST_INSTANCES, MOST_STUDIES, FoundStudy, Listed, Patient, well_formed
+from scp.asked import MOST_INSTANCES, MOST_STUDIES, FoundStudy, Listed, Patient, said, well_formed
 from scp.queries import STUDY_ROOT_FIND
 from scp.requesting import Endpoint, Failure, PeerRefused, PeerUnavailable
 
@@ -102,11 +102,11 @@ def _keys(level: str, *asked: str, **given: str) -> Dataset:
 
 def _study(found: Dataset) -> FoundStudy | None:
     try:
-        said = ("PatientID", "IssuerOfPatientID", "PatientName", "PatientBirthDate")
+        of_patient = ("PatientID", "IssuerOfPatientID", "PatientName", "PatientBirthDate")
         counted = _text(found, "NumberOfStudyRelatedInstances")
         return FoundStudy(
             _text(found, "StudyInstanceUID"),
-            Patient(*(_text(found, name) for name in said)),
+            Patient(*(_text(found, name) for name in of_patient)),
             date_or_nothing(_text(found, "StudyDate")),
             _text(found, "StudyDescription"),
             _texts(found, "ModalitiesInStudy"),
@@ -125,7 +125,7 @@ def date_or_nothing(text: str) -> str:
 
 def _text(found: Dataset, keyword: str) -> str:
     try:
-        return str(found.get(keyword) or "").strip(" \0")[:LONGEST_TEXT]
+        return said(found.get(keyword) or "")
     except _UNREADABLE:
         return ""
 
@@ -133,4 +133,4 @@ def _text(found: Dataset, keyword: str) -> str:
 def _texts(found: Dataset, keyword: str) -> tuple[str, ...]:
     value = found.get(keyword) or ()
     several: Sequence[object] = value if isinstance(value, MultiValue) else [value] if value else []
-    return tuple(str(each)[:LONGEST_TEXT] for each in several[:64])
+    return tuple(said(each) for each in several[:64])

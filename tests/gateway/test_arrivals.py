@@ -9,6 +9,7 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import generate_uid
 
+from gateway import cut_off
 from gateway.cut_off import note_cuts
 from gateway.troubles import note_refusals
 from scp.endings import Endings
@@ -210,6 +211,19 @@ def test_a_transfer_that_was_finished_before_the_cut_makes_nothing_good(web, peo
     endings.cut((f"site:{site}", study_uid), "CT_1", 2, in_image=False)
     note_cuts(web.database, web.parts.folders.counters)
     assert cut_of(web, people, site) is not None
+
+
+def test_who_hangs_up_all_day_fills_no_database_and_displaces_nobody_elses_cuts(
+    web, hospital, cut, monkeypatch
+) -> None:
+    monkeypatch.setattr(cut_off, "MOST", 5)
+    endings, _ = cut
+    for number in range(7):
+        endings.cut(("site:999", f"1.2.{number}"), "CT_9", 1, in_image=True)
+        note_cuts(web.database, web.parts.folders.counters)
+    with web.database.reading() as session:
+        noted = [(one.origin, one.study_uid) for one in session.query(CutOff).order_by(CutOff.at)]
+    assert noted == [cut[1], *(("site:999", f"1.2.{number}") for number in range(2, 7))]
 
 
 def test_the_case_says_that_its_images_were_cut_off(web, people, hospital, cut) -> None:

@@ -171,10 +171,22 @@ def test_answers_without_end_a_redirect_and_nonsense_are_refused(archives, web_p
         (says(b"<html>", "text/html"), "does not answer as DICOMweb"),
         (says(b'[["a"]]'), "does not answer as DICOMweb"),
         (says(b'[{"0020000D": 7}]'), "does not answer as DICOMweb"),
+        (says(b"[" * 100_000), "does not answer as DICOMweb"),
         (says(b" " * (33 << 20)), "far more than was asked for"),
     ):
         with answering(answer) as url, pytest.raises(PeerRefused, match=words):
             archives.of(web_peer(url)).studies_of(PAT)
+
+
+def test_text_that_no_database_takes_is_not_taken_for_text(world, archives, web_peer) -> None:
+    """A search whose answer could not be written down was asked again every two minutes, for ever."""
+    study = {
+        "0020000D": {"vr": "UI", "Value": ["1.2.3"]},
+        "00081030": {"vr": "LO", "Value": ["half a pair \ud800, a NUL \0 and more"]},
+    }
+    with answering(says(json.dumps([study]).encode())) as url:
+        (found,) = archives.of(web_peer(url)).studies_of(PAT)
+    assert found.description == "half a pair ?, a NUL   and more"
 
 
 def test_an_archive_that_knows_no_pages_is_not_asked_without_end(archives, web_peer) -> None:
