@@ -56,6 +56,9 @@ class Verdict:
 _Series = tuple[str, str, str]
 """Origin, Study and Series Instance UID."""
 
+_Instance = tuple[str, str, str]
+"""Origin, Study and SOP Instance UID: by a coordinator's decision one SOP Instance UID may be in two studies."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Patient:
@@ -79,6 +82,7 @@ class Identities:
     _patients: dict[tuple[str, str], _Patient] = field(default_factory=dict)
     _digests: dict[tuple[str, str], str] = field(default_factory=dict)
     _earlier: dict[tuple[str, str], Known] = field(default_factory=dict)
+    _rows: dict[_Instance, Known] = field(default_factory=dict)
     _makers: dict[_Series, set[int | None]] = field(default_factory=dict)
     _accepted: set[str] = field(default_factory=set)
     _asked_for: dict[tuple[str, str], list[Patient]] = field(default_factory=dict)
@@ -89,13 +93,13 @@ class Identities:
         self._look_up_makers(session, {arrival.series_uid for arrival in arrivals if arrival.made_by})
         self._look_up_asked_for(session, {arrival.study_uid for arrival in arrivals if arrival.fetched})
         chosen = (
-            select(Study.origin, Instance.sop_uid, Instance.sha256, Instance.archive_id)
+            select(Study.origin, Study.study_uid, Instance.sop_uid, Instance.sha256, Instance.archive_id)
             .join(Study, Study.id == Instance.study_id)
             .where(Instance.sop_uid.in_({arrival.sop_uid for arrival in arrivals}))
             .order_by(Instance.id.desc())
         )
-        for origin, sop_uid, sha256, archive_id in session.execute(chosen):
-            self._earlier[origin, sop_uid] = Known(sha256, archive_id)
+        for origin, study_uid, sop_uid, sha256, archive_id in session.execute(chosen):
+            self._earlier[origin, sop_uid] = self._rows[origin, study_uid, sop_uid] = Known(sha256, archive_id)
 
     def _look_up_patients(self, session: Session, study_uids: set[str]) -> None:
         said = (Study.patient_id, Study.issuer, Study.patient_name)
@@ -120,8 +124,8 @@ class Identities:
             self._asked_for.setdefault((origin, study_uid), []).append(Patient(*patient))
 
     def known(self, arrival: Arrival) -> Known | None:
-        """What we wrote down for this origin and UID, of those that were looked up."""
-        return self._earlier.get((arrival.origin, arrival.sop_uid))
+        """What we wrote down for this origin, study and UID, of those that were looked up."""
+        return self._rows.get((arrival.origin, arrival.study_uid, arrival.sop_uid))
 
     def accept(self, keys: Iterable[str]) -> None:
         """A coordinator accepted the entries of these keys: they fit, whatever they contradict."""

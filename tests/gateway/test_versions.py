@@ -75,6 +75,23 @@ def test_what_is_sent_again_while_another_version_is_accepted_is_kept_aside(web,
     assert in_quarantine(web) == 1, "the third version is there for a person to decide about"
 
 
+def test_an_image_that_was_accepted_into_another_study_is_stored_again_if_the_archive_loses_it(
+    web, send, accept_all
+) -> None:
+    """It was taken for replaced by the one of the first study, and let go."""
+    send(1)
+    web.world.carry()
+    send(2, StudyInstanceUID=generate_uid(), SeriesInstanceUID=generate_uid())
+    web.world.carry()
+    accept_all()
+    web.world.carry()
+    assert sorted(shown(web)) == [1, 2]
+    web.world.archive.delete(web.world.instances()[-1].archive_id)
+    restarted(web).step()
+    web.world.carry()
+    assert sorted(shown(web)) == [1, 2]
+
+
 def test_of_two_accepted_versions_the_last_one_is_shown(web, send, accept_all) -> None:
     """A series was once mixed of both."""
     send(1)
