@@ -190,12 +190,22 @@ def settings_beside_others(data: Path, file: Path | None) -> Settings:
     """As `join_installation`, and nothing is made or remembered."""
     settings = load_settings(data, file)
     if not (settings.archive.url and settings.database.url):
-        where = str(file) if file else "the environment (OVERREAD_ARCHIVE__URL, OVERREAD_DATABASE__URL)"
-        raise ConfigurationError(
-            f"There is no installation in {data}. Start one with: overread up --data {data}. For one part beside the "
-            f"Orthanc and PostgreSQL of others, archive.url and database.url must stand in {where}."
-        )
+        raise ConfigurationError(_of_no_others(data, file))
     return settings
+
+
+def _of_no_others(data: Path, file: Path | None) -> str:
+    where = str(file) if file else "the environment (OVERREAD_ARCHIVE__URL, OVERREAD_DATABASE__URL)"
+    there = (
+        f"The installation in {data} has the settings of its start: leave --config away, or start it anew with "
+        f"overread up --data {data} --config {file}."
+        if is_remembered(data)
+        else f"There is no installation in {data}. Start one with: overread up --data {data}."
+    )
+    return (
+        f"{there} For one part beside the Orthanc and PostgreSQL of others, archive.url and database.url must stand "
+        f"in {where}."
+    )
 
 
 def open_installation(data: Path) -> Settings:

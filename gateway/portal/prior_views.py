@@ -85,6 +85,12 @@ class PriorsView:
         return self.search is not None and self.search.state is PriorState.NEEDS_PERSON
 
     @property
+    def called_off(self) -> bool:
+        """Whether somebody called off the search, or all that it was to fetch."""
+        search = self.search
+        return search is not None and (search.state is PriorState.CANCELLED or bool(search.priors))
+
+    @property
     def summary(self) -> str:
         """3 of 5 studies, 812 of 1,200 images; 5 studies with 1,200 images; "" where nothing was fetched."""
         if self.progress is None or not self.progress.studies:
@@ -145,12 +151,19 @@ def _here(case: Case, own: tuple[StudyView, ...], study: Study, images: int, pri
         modalities=modalities,
         amount=_amount(images, prior),
         source=by,
-        state=STATES[prior.state if prior else PriorState.DONE],
+        state=STATES[_state(images, prior)],
         error=prior.last_error if prior else "",
         tried=prior.attempts if prior else 0,
         next_at=prior.next_attempt_at if prior else None,
         link=viewer_link(case.id, own[:1], study.study_uid) if images and own else "",
     )
+
+
+def _state(images: int, prior: Prior | None) -> PriorState:
+    """An archive that does not heed the call sends a study to its end: it is here, then."""
+    if prior is None or (prior.state is PriorState.CANCELLED and 0 < (prior.images or 0) <= images):
+        return PriorState.DONE
+    return prior.state
 
 
 def _missing(prior: Prior, images: int) -> PriorLine:
@@ -170,7 +183,7 @@ def _missing(prior: Prior, images: int) -> PriorLine:
 
 
 def _amount(images: int, prior: Prior | None) -> str:
-    whole = prior.images if prior and prior.state is not PriorState.DONE else None
+    whole = prior.images if prior and _state(images, prior) is not PriorState.DONE else None
     return f"{images:,} of {counted(whole, 'image')}" if whole else counted(images, "image")
 
 

@@ -188,6 +188,14 @@ def data(tmp_path: Path, database, database_url: str) -> Path:
 
 
 @ONE_ENGINE
+def test_the_doctor_denies_no_installation_that_is_there(command, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text("[studies]\nquiet_seconds = 7\n")
+    said = failed_plainly(command("doctor", "--data", str(data), "--config", str(tmp_path / "own.toml")))
+    assert "There is no installation" not in said
+    assert "leave --config away" in said
+
+
+@ONE_ENGINE
 def test_a_token_for_somebody_and_for_nobody(command, data: Path) -> None:
     done = command("token", "Nora@hospital.example", "--data", str(data))
     assert done.returncode == 0

@@ -426,6 +426,28 @@ def test_what_is_called_off_while_it_comes_is_not_fetched_on(world, fetch, pacs,
     assert not done.fetching().step()
 
 
+def test_what_an_archive_sent_to_its_end_although_it_was_called_off_is_here(web, world, fetch, pacs, people) -> None:
+    pacs.hold(*(world.make(**OLD, InstanceNumber=number) for number in range(3)))
+    done, who = fetch(f"PACS@127.0.0.1:{pacs.port}"), people.coordinator()
+
+    def page() -> str:
+        return web.ask(who, "GET", f"/cases/{done.case_id}").text
+
+    done.look(who)
+    assert done.searching().step()
+    assert done.fetching().step()
+    with world.database.writing() as session:
+        call_off(session, session.get_one(Case, done.case_id), who)
+        session.query(Prior).one().images = 4
+    world.carry()
+    assert "3 of 4 images" in page()
+    assert "The rest was called off" in page()
+    assert "none that helps here" not in page(), "it had shown one"
+    with world.database.writing() as session:
+        session.query(Prior).one().images = 3
+    assert "Called off" not in page()
+
+
 def test_what_was_called_off_is_not_fetched_and_can_be_looked_for_again(world, fetch, pacs, people) -> None:
     pacs.hold(world.make(**OLD))
     done = fetch(f"PACS@127.0.0.1:{pacs.port}")
