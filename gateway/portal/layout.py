@@ -12,6 +12,7 @@ from flask_login import current_user
 from config.settings import Settings
 from gateway.listening import reaches_us_alone
 from gateway.portal import words
+from gateway.portal.mending import mending
 from gateway.portal.remarks import who_else
 from gateway.portal.rights import PATIENTS, READERS, SENDERS, SITES
 from sr_reports.prose import blocks, language, right_to_left
@@ -62,6 +63,7 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "who_else": who_else,
     "prose": blocks,
     "language": language,
+    "mending": mending,
     "rtl": right_to_left,
 }
 

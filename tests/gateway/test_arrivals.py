@@ -150,6 +150,22 @@ def test_the_page_shows_it_in_words(web, people, hospital) -> None:
     assert "Nothing arrived yet" in nothing
 
 
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [
+        (0xC001, "in another transfer syntax"),
+        (0xC011, "Have it mended, and send it again."),
+        (0xC016, "Send it as several smaller objects"),
+    ],
+)
+def test_a_hospital_is_told_what_helps_against_this_refusal(web, people, hospital, status, advice) -> None:
+    with web.database.writing() as session:
+        session.query(Trouble).update({"status": status})
+    who = people.hospital(hospital[0])
+    for path in ("/arrivals", "/site"):
+        assert advice in web.ask(who, "GET", path).text, path
+
+
 @pytest.fixture
 def cut(web, hospital):
     """Its transfer was cut after two images."""
