@@ -107,7 +107,12 @@ class Searching:
             session.execute(others.execution_options(synchronize_session=False))
 
     def _answer(self, session: Session, asked: Question, shown: Sequence[FoundStudy]) -> None:
-        judged = [(_exam(one), contradiction(asked.patient, one.patient)) for one in shown]
+        # Nothing is said of what names another Patient ID: a "*" in ours is a wild card to the archive.
+        judged = [
+            (_exam(one), contradiction(asked.patient, one.patient))
+            for one in shown
+            if one.patient.patient_id in {"", asked.patient.patient_id}
+        ]
         another = [(SOMEBODY_ELSES, f"its patient has {wrong}") for _, wrong in judged if wrong]
         choice = self.rules.choose(asked.own, [exam for exam, wrong in judged if not wrong], now().date())
         answer(session, asked.search_id, choice, another, asked.peer.address if asked.peer else "")

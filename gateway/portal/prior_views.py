@@ -60,7 +60,7 @@ class LeftOutLine:
 
 @dataclass(frozen=True, slots=True)
 class PriorsView:
-    """`why_not`: why nobody can look, "" where one can; `can_stop` whether something is under way."""
+    """`why_not`: why nobody can look, "" where one can; `birth_dates`: all that are said, where they are several."""
 
     lines: tuple[PriorLine, ...]
     left_out: tuple[LeftOutLine, ...]
@@ -68,6 +68,7 @@ class PriorsView:
     progress: Progress | None
     why_not: str
     is_settled: bool
+    birth_dates: tuple[str, ...]
 
     @property
     def looking(self) -> bool:
@@ -119,7 +120,14 @@ def priors_view(session: Session, case: Case, who: Viewer, studies: tuple[StudyV
         progress=progress(session, search) if search else None,
         why_not=why_not(session, case),
         is_settled=case.state in SETTLED,
+        birth_dates=_birth_dates([*case.studies, *here]),
     )
+
+
+def _birth_dates(studies: list[Study]) -> tuple[str, ...]:
+    """Images of the case without a birth date contradict no study, but these may contradict each other."""
+    said = sorted({study.birth_date for study in studies} - {""})
+    return tuple(map(dicom_date, said)) if len(said) > 1 else ()
 
 
 def _studies(session: Session, case: Case, who: Viewer) -> list[Study]:

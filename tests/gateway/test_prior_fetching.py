@@ -209,6 +209,24 @@ def test_the_earlier_studies_of_this_patient_come_and_no_other_ones(world, fetch
     assert done.seen_below_the_case(people.coordinator()) == {"1.2.1", "1.2.2", "1.2.9"}
 
 
+def test_a_patient_id_that_is_a_wild_card_to_the_archive_tells_of_nobody_else(world, fetch, pacs) -> None:
+    pacs.hold(world.make(**OLD, PatientID="P-2"), world.make(StudyInstanceUID="1.2.2", PatientID="P*"))
+    done = fetch(f"PACS@127.0.0.1:{pacs.port}", PatientID="P*")
+    done.look()
+    assert done.searching().step()
+    assert (set(done.priors()), done.search().left_out) == ({"1.2.2"}, [])
+
+
+def test_below_a_case_without_a_birth_date_it_is_said_that_the_studies_say_two(web, world, fetch, pacs, people) -> None:
+    born = {"1.2.1": "19600101", "1.2.2": "19991231"}
+    pacs.hold(*(world.make(StudyInstanceUID=uid, PatientBirthDate=date) for uid, date in born.items()))
+    done, who = fetch(f"PACS@127.0.0.1:{pacs.port}", PatientBirthDate=""), people.coordinator()
+    done.all(who)
+    page = web.ask(who, "GET", f"/cases/{done.case_id}").text
+    assert "These studies may be of different people" in page
+    assert "1 January 1960, 31 December 1999" in page
+
+
 def settle_now(web) -> list[int]:
     """Let every study be complete that may be; the cases there are."""
     with web.database.writing() as session:
