@@ -16,7 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from config.database import Database
 from gateway.due import LEASE
-from worklist.models import Commitment, Delivery, Report, SignInAttempt, Study, Trouble, now
+from worklist.models import Commitment, Delivery, Prior, PriorSearch, Report, SignInAttempt, Study, Trouble, now
 
 log = structlog.get_logger()
 STEP_SECONDS = 1.0  # less than that may be two readings of a busy machine
@@ -24,8 +24,9 @@ PAST = (Study.last_at, Trouble.carried_at, Commitment.received_at, SignInAttempt
 """When something happened."""
 RECEIVED = (Study.last_at, Commitment.received_at)
 """What a receiver says: of what still waited in the inbox it comes here only after the clock was set back."""
-ATTEMPTS = (Report.next_attempt_at, Delivery.next_attempt_at, Commitment.next_attempt_at)
-LEASES = (Report.lease_until, Delivery.lease_until, Commitment.lease_until)
+_CARRIED_ON = (Report, Delivery, Commitment, PriorSearch, Prior)
+ATTEMPTS = tuple(each.next_attempt_at for each in _CARRIED_ON)
+LEASES = tuple(each.lease_until for each in _CARRIED_ON)
 BETWEEN_NODES = timedelta(minutes=1)  # so far may the clocks of several machines be apart
 Moment = InstrumentedAttribute[datetime] | InstrumentedAttribute[datetime | None]
 

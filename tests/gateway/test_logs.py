@@ -137,7 +137,7 @@ def test_what_strangers_send_stands_nowhere_raw_and_makes_no_traceback(log) -> N
     written = log.read_bytes()
     lines = [json.loads(line) for line in written.splitlines()]
     assert any("\x1b[2J\r\n" in line["event"] for line in lines), "it is told, and escaped"
-    assert {line.get("logger", "").partition(".")[0] for line in lines} >= {"pynetdicom", "py"}
+    assert "pynetdicom" in {line.get("logger", "").partition(".")[0] for line in lines}
     assert all(32 <= byte < 127 or byte == 10 for byte in written)
     assert b"Traceback" not in written
     assert max(map(len, written.splitlines())) < 1500
