@@ -88,8 +88,11 @@ def screen(dataset: Buffer, transfer_syntax: str) -> Identity:
 
 
 def screen_message(dataset: Buffer, transfer_syntax: str) -> None:
-    """Look at a data set that is no object, e.g. the arguments of an action, in the same way; raise Unacceptable."""
-    walk = Walk(_readable(transfer_syntax), _WANTED)
+    """Look at a data set that is no object, e.g. the arguments of an action, in the same way; raise Unacceptable.
+
+    Its UIDs are not read: a query may ask for a list of them (PS3.4 section C.2.2.2.2).
+    """
+    walk = Walk(_readable(transfer_syntax), {})
     walk.feed(memoryview(dataset).cast("B"))
     walk.finish()
 

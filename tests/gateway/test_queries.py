@@ -208,6 +208,15 @@ def test_each_way_of_matching_finds_what_it_should(hospital: Hospital) -> None:
         assert asked.uids() == uids, (keys, asked.output)
 
 
+@only_sqlite
+def test_a_list_of_a_hundred_studies_is_asked_for_in_one_query(hospital: Hospital) -> None:
+    """More than two or three UIDs were once "the identifier cannot be read": one UID is never that long."""
+    hospital.image("1.2.826.0.1.3680043.8.498.7")
+    listed = "\\".join(f"1.2.826.0.1.3680043.8.498.{number}" for number in range(100))
+    asked = hospital.find("STUDY", f"StudyInstanceUID={listed}")
+    assert asked.uids() == ["1.2.826.0.1.3680043.8.498.7"], asked.output
+
+
 def test_names_are_answered_in_utf_8_and_understood_in_the_senders_character_set(hospital: Hospital) -> None:
     hospital.image("1.2.3", patient_name="Ärztin^Анна=山田^太郎")
     (found,) = hospital.find("STUDY", "PatientName", "StudyInstanceUID").found
