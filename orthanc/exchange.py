@@ -14,6 +14,7 @@ from typing import Final
 
 _END: Final = b"\r\n\r\n"
 _LONGEST_HEAD: Final = 64 << 10
+_MOST_DIGITS: Final = 15  # of a length
 _STEP: Final = 1 << 20
 _VERSION: Final = b"HTTP/1.1"
 
@@ -50,10 +51,11 @@ def exchange(connection: socket.socket, head: bytes, body: Iterable[bytes] = ())
         connection.sendall(head)
         for piece in body:
             connection.sendall(piece)
-    told, rest = _head(connection)
-    status, fields = _parsed(told)
+    said, rest = _head(connection)
+    status, fields = _parsed(said)
     length = fields.get(b"content-length", b"")
-    if not length.isdigit() or not fields.keys().isdisjoint((b"transfer-encoding", b"content-encoding")):
+    told = length.isdigit() and len(length) <= _MOST_DIGITS
+    if not told or not fields.keys().isdisjoint((b"transfer-encoding", b"content-encoding")):
         raise NotPlain
     return Answer(status, _body(connection, rest, int(length)), fields.get(b"connection", b"").lower() == b"close")
 

@@ -93,6 +93,7 @@ def test_a_connection_that_ends_before_the_answer_may_be_a_kept_one_let_go(kept:
         b"HTTP/1.1 100 Continue\r\n\r\n" + PLAIN,
         b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nwhole",
         b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nwhole",
+        b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\nwhole",
         b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nwhole",
         b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
         b"x" * 100_000,
