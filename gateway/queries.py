@@ -17,7 +17,7 @@ import orjson
 
 from scp.queries import Ask, Match, Matches, Outcome, QueryEnded, Question
 
-PATIENCE: Final = 30.0  # seconds without a word from the worker
+PATIENCE: Final = 12.0  # seconds without a word from the worker: those who ask wait 30 s, often
 _MOMENT: Final = 0.2
 _READ: Final = 64 << 10
 

@@ -63,7 +63,7 @@ def add_site(
     with changing(data, "add site", code) as session:
         here = put_site(session, code, name, sends_from or [], receivers_from(receives_on, proof, tls=tls))
         here.addresses = checked_networks(address) if address else here.addresses
-    typer.echo(f"{code} is known." + ("" if address else f" {_ANYWHERE}"))
+    typer.echo(f"{code} is entered." + ("" if address else f" {_ANYWHERE}"))
 
 
 @site.command("list")

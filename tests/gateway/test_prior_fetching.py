@@ -250,6 +250,19 @@ def test_what_was_fetched_opens_no_case_until_its_hospital_sends_it_by_itself(we
     assert len(settle_now(web)) == 2, "the hospital wants this one read"
 
 
+def test_what_arrived_tells_what_was_fetched_from_what_was_sent(web, world, fetch, pacs, people) -> None:
+    """A hospital found a study that it had not sent."""
+    old = world.make(**OLD)
+    pacs.hold(old)
+    done = fetch(f"PACS@127.0.0.1:{pacs.port}")
+    done.all()
+    hospital, fetched = people.hospital(done.site_id), "Fetched by Overread as an earlier study"
+    assert web.ask(hospital, "GET", "/arrivals").text.count(fetched) == 1
+    world.receive(old, f"site:{done.site_id}")
+    world.carry()
+    assert fetched not in web.ask(hospital, "GET", "/arrivals").text
+
+
 def test_what_its_hospital_sends_in_another_version_than_its_archive_opens_a_case_too(web, world, fetch, pacs) -> None:
     """All of it was kept aside, as other content, and nobody read it."""
     same = OLD | {"SOPInstanceUID": "1.2.1.1.1"}
