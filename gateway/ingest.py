@@ -19,10 +19,11 @@ from config.database import Database
 from config.keys import KeyMissing, KeysUnusable
 from gateway.grace import Grace
 from gateway.identity import Contradiction, Identities, Verdict
+from gateway.kept import Kept
 from gateway.pipeline import Ahead
 from gateway.proof import holds
 from gateway.recording import write_rows
-from gateway.taken import Archived, Facts, Rejected, Skipped, Taken
+from gateway.taken import Archived, Facts, Rejected, Repeated, Skipped, Taken
 from orthanc.archive import Archive
 from orthanc.elements import read_part10
 from orthanc.errors import ArchiveRefused, ArchiveUnavailable, Unreadable
@@ -38,7 +39,8 @@ RUN_SECONDS = 2.0  # then the caller gets its turn, and with it the pulse
 AHEAD = 48  # objects that are read, and as many that are stored, while one waits or rows are written
 AHEAD_BYTES = 32 << 20
 READERS = 2
-Outcome = Archived | Rejected | Skipped
+Untaken = Rejected | Repeated | Skipped
+Outcome = Archived | Untaken
 T = TypeVar("T")
 
 
@@ -100,7 +102,7 @@ class Ingest:
 
     def _judged(
         self, identities: Identities, taken: Iterable[Taken | Rejected | Skipped]
-    ) -> Iterator[tuple[Taken, Verdict] | Rejected | Skipped]:
+    ) -> Iterator[tuple[Taken, Verdict] | Untaken]:
         """Compare each with its study and with what we have under its SOP Instance UID, in the order of arrival."""
         for one in taken:
             if not isinstance(one, Taken):
@@ -109,10 +111,15 @@ class Ingest:
             try:
                 yield one, identities.judge(one.facts.entry, one.facts.header, one.facts.sha256)
             except Contradiction as error:
-                yield Rejected(one.facts.entry, str(error), one.facts.header, error.patient)
+                yield self._contradicts(one.facts, error)
 
-    def _store(self, judged: tuple[Taken, Verdict] | Rejected | Skipped) -> Outcome:
-        if isinstance(judged, Rejected | Skipped):
+    def _contradicts(self, facts: Facts, error: Contradiction) -> Rejected | Repeated:
+        if Kept(self.database, self.inbox, self.quarantine).has(facts):
+            return Repeated(facts.entry)
+        return Rejected(facts.entry, str(error), facts.header, error.patient, facts.sha256)
+
+    def _store(self, judged: tuple[Taken, Verdict] | Untaken) -> Outcome:
+        if isinstance(judged, Untaken):
             return judged
         taken, verdict = judged
         entry = taken.facts.entry
@@ -140,10 +147,12 @@ class Ingest:
         return self.archive.entrust(Body(stored.size, stored.pieces), lambda: stored.md5)
 
     def _write_down(self, outcomes: Sequence[Outcome]) -> None:
-        """Rows first, then the entries leave: held, or kept aside."""
+        """Rows first, then the entries leave: held, kept aside, or let go where they are kept aside already."""
         recorded, rejected = write_rows(self.database, _only(Archived, outcomes), _only(Rejected, outcomes))
         for aside in rejected:
             self.inbox.set_aside(aside.entry, self.quarantine)
+        for again in _only(Repeated, outcomes):
+            self.inbox.done(again.entry)
         for one in recorded:
             self._hold(one)
 
@@ -158,8 +167,8 @@ def _entry_size(entry: Entry) -> int:
     return _in_memory(entry.size)
 
 
-def _size(judged: tuple[Taken, Verdict] | Rejected | Skipped) -> int:
-    return 0 if isinstance(judged, Rejected | Skipped) else _in_memory(judged[0].stored.size)
+def _size(judged: tuple[Taken, Verdict] | Untaken) -> int:
+    return 0 if isinstance(judged, Untaken) else _in_memory(judged[0].stored.size)
 
 
 def _in_memory(size: int) -> int:

@@ -49,7 +49,7 @@ def _alone(database: Database, one: Archived) -> Archived | Rejected:
         return _write(database, [one], ())[0]
     except OF_THE_DATA as error:
         log.warning("values do not fit", sop_uid=one.facts.arrival.sop_uid, error=type(error).__name__)
-        odd = Rejected(one.facts.entry, DOES_NOT_FIT, one.facts.header)
+        odd = Rejected(one.facts.entry, DOES_NOT_FIT, one.facts.header, sha256=one.facts.sha256)
         _write(database, (), [odd])
         return odd
 
@@ -88,7 +88,9 @@ def _recorded(session: Session, some: Sequence[Archived]) -> list[Archived | Rej
     left_out = {id(one) for one in record_all(session, list(recordings.values()))}
     displaced = {key for key, one in recordings.items() if id(one) in left_out}
     return [
-        Rejected(one.facts.entry, OTHER_CONTENT, one.facts.header) if one.facts.entry.key in displaced else one
+        Rejected(one.facts.entry, OTHER_CONTENT, one.facts.header, sha256=one.facts.sha256)
+        if one.facts.entry.key in displaced
+        else one
         for one in some
     ]
 
@@ -98,7 +100,7 @@ def _replaced(session: Session, one: Archived) -> Archived | Rejected:
     try:
         replace(session, _recording(one))
     except SignedUpon as error:
-        return Rejected(one.facts.entry, str(error), one.facts.header)
+        return Rejected(one.facts.entry, str(error), one.facts.header, sha256=one.facts.sha256)
     return one
 
 

@@ -50,13 +50,22 @@ class Archived:
 class Rejected:
     """One entry that must not be archived as it is; a person decides.
 
-    `header` where it could be read; `contradicts`: how it differs from its study's patient ("another name").
+    `header` and `sha256` where it could be read; `contradicts`: how it differs from its study's patient ("another
+    name").
     """
 
     entry: Entry
     reason: str
     header: InstanceHeader | None = None
     contradicts: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """One entry that is kept aside already, from the same sender: a person decides of that."""
+
+    entry: Entry
 
 
 @dataclass(frozen=True, slots=True)

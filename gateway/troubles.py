@@ -123,6 +123,7 @@ def _aside(aside: Rejected) -> Trouble:
     return Trouble(
         kind=TroubleKind.QUARANTINED,
         contradicts=aside.contradicts,
+        sha256=aside.sha256,
         patient=_patient(header) if header and aside.contradicts else "",
         series_number=header.series_number if header else None,
         instance_number=header.instance_number if header else None,

@@ -350,6 +350,7 @@ class Trouble(Base):
     carried_at: Mapped[datetime | None]  # the decision was carried out: the object went back into the inbox
     contradicts: Mapped[str] = mapped_column(String(64), default="", server_default="")  # "another name", "no name"
     patient: Mapped[str] = mapped_column(String(64), default="", server_default="")  # a digest of whose it says it is
+    sha256: Mapped[str] = mapped_column(String(64), default="", server_default="")  # of the dataset, if it was read
     series_number: Mapped[int | None]
     instance_number: Mapped[int | None]
 

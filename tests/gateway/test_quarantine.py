@@ -179,6 +179,30 @@ def test_a_rejected_object_stays_where_it_is_and_its_sender_is_told(web, people,
         assert session.query(AuditLine).filter(AuditLine.action == "quarantine: rejected").count() == 1
 
 
+def files(web) -> list[str]:
+    return sorted(file.name for file in web.world.folders.quarantine.iterdir())
+
+
+def test_what_is_kept_aside_is_kept_once_however_often_it_is_sent(web, send, uids) -> None:
+    """A PACS that sent one study again and again filled the disk and the list."""
+    first, second, third = (web.world.make(**uids, StudyDescription=text) for text in ("CT head", "CT neck", "CT hand"))
+    waiting = send(first, second)
+    kept = files(web)
+    for _ in range(3):
+        assert send(second) == waiting
+    assert (files(web), web.world.waiting()) == (kept, 0)
+    assert len(send(third)) == 2, "another content is another decision"
+
+
+def test_what_is_sent_again_is_kept_where_the_first_one_is_damaged(web, send, uids) -> None:
+    first, second = (web.world.make(**uids, StudyDescription=text) for text in ("CT head", "CT neck"))
+    send(first, second)
+    (file,) = web.world.folders.quarantine.iterdir()
+    file.write_bytes(file.read_bytes()[:-1])
+    assert len(send(second)) == 2
+    assert len(files(web)) == 2
+
+
 def test_who_sends_again_what_was_rejected_is_told_so(web, people, site, send, uids, carry) -> None:
     """Sent a second time it only stood there as kept aside once more, for sender and coordinator alike."""
     other = web.world.make(**uids | {"SOPInstanceUID": generate_uid()}, PatientName="Other^Olga")
