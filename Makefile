@@ -35,7 +35,7 @@ test: setup-test ## Install what the tests need and run them (TESTS=tests/scp fo
 	$(PY) -m pytest $(PYTEST) $(TESTS)
 
 test-faults: setup-test ## Run the attacks and faults, the long ones too
-	$(PY) -m pytest -m "faults or not faults" -n 0 tests/faults
+	$(PY) -m pytest -m "faults or not faults" -n 0 tests/faults tests/flows/test_earlier_studies.py
 
 test-kinds: setup-test ## Open every kind of image and document in OHIF, the rare ones too
 	$(PY) -m pytest -m "kinds or not kinds" -n 0 tests/flows/kinds tests/flows/test_viewer.py
