@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import delete, select
 
 from config.database import Database
+from gateway.written import when_written
 from scp.callers import read_callers
 from worklist.models import Heard, TurnedAway, now
 
@@ -18,17 +19,7 @@ KEPT = timedelta(days=90)
 
 def callers_to_note(database: Database, counters: Path) -> Callable[[], bool]:
     """A step that writes what is new, when the receivers have written something."""
-    noted: dict[Path, int] = {}
-
-    def step() -> bool:
-        nonlocal noted
-        written = _written_at(counters)
-        if written != noted:
-            note_callers(database, counters)
-            noted = written
-        return False
-
-    return step
+    return when_written(counters, "*.callers", lambda: note_callers(database, counters))
 
 
 def note_callers(database: Database, counters: Path) -> bool:
@@ -48,7 +39,3 @@ def note_callers(database: Database, counters: Path) -> bool:
                 told = asdict(one) | {"accepted": list(one.accepted), "declined": list(one.declined)}
                 session.merge(Heard(**told))
     return False
-
-
-def _written_at(counters: Path) -> dict[Path, int]:
-    return {path: path.stat().st_mtime_ns for path in counters.glob("*.callers")}

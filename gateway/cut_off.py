@@ -11,6 +11,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from config.database import Database
+from gateway.written import when_written
 from scp.endings import SUFFIX, read_endings
 from worklist.models import CutOff, now
 
@@ -21,17 +22,7 @@ MOST = 2_000
 
 def cuts_to_note(database: Database, counters: Path) -> Callable[[], bool]:
     """A step that writes what is new, when the receivers have written something."""
-    noted: dict[Path, int] = {}
-
-    def step() -> bool:
-        nonlocal noted
-        written = {path: path.stat().st_mtime_ns for path in counters.glob(f"*{SUFFIX}")}
-        if written != noted:
-            note_cuts(database, counters)
-            noted = written
-        return False
-
-    return step
+    return when_written(counters, f"*{SUFFIX}", lambda: note_cuts(database, counters))
 
 
 def note_cuts(database: Database, counters: Path) -> None:

@@ -236,9 +236,3 @@ class BoundedSocket(ClosingSocket):
             line = Line(self.assoc, self.assoc.requestor.ae_title, self._context, longest or 0, self.send)
             self._stream = Stream(line, self._door, self._limits)
         return self._stream
-
-    def _context(self, context_id: int) -> tuple[str, str] | None:
-        context = self.assoc._accepted_cx.get(context_id)
-        if context is None or not context.transfer_syntax:
-            return None
-        return str(context.abstract_syntax), str(context.transfer_syntax[0])

@@ -37,3 +37,10 @@ class ClosingSocket(transport.AssociationSocket):
         super()._shutdown_socket()
         if connection is not None:
             connection.close()
+
+    def _context(self, context_id: int) -> tuple[str, str] | None:
+        """The abstract syntax and the transfer syntax that were agreed upon for this presentation context."""
+        context = self.assoc._accepted_cx.get(context_id)
+        if context is None or not context.transfer_syntax:
+            return None
+        return str(context.abstract_syntax), str(context.transfer_syntax[0])

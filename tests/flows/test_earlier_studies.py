@@ -1,6 +1,6 @@
 """A hospital sends one study; what its archive has of the same patient is there to compare with, and opens no case.
 
-`make test-faults` runs it with a worker that is killed in the middle, too: its lease of two minutes is waited for.
+`make test-faults` runs it with a worker that is killed in the middle, too; a lease of two minutes may have to run out.
 """
 
 import os

@@ -42,6 +42,25 @@ def test_a_full_disk_under_the_log_raises_nothing_into_the_caller() -> None:
     assert (done.stderr, done.returncode) == (b"went on", 0)
 
 
+WARNING = """
+import warnings
+from gateway.logs import write_structured_logs
+
+write_structured_logs()
+warnings.warn("Invalid value for VR UI: '\\x1b[2J\\r\\n1.2'")
+"""
+
+
+def test_what_a_library_warns_of_is_a_line_of_the_log_and_escaped() -> None:
+    """pydicom warns of values that strangers chose: they stood raw on stderr."""
+    done = subprocess.run([sys.executable, "-c", WARNING], capture_output=True, check=True)
+    (line,) = (done.stdout + done.stderr).splitlines()
+    told = json.loads(line)
+    assert told["logger"] == "py.warnings"
+    assert "\x1b[2J\r\n1.2" in told["event"]
+    assert all(32 <= byte < 127 for byte in line)
+
+
 def test_lost_lines_are_counted_and_told_when_there_is_room_again(tmp_path) -> None:
     log = (tmp_path / "log").open("ab")
     full = os.open("/dev/full", os.O_WRONLY)
