@@ -25,11 +25,9 @@ if TYPE_CHECKING:
 
 USERNAME = "overread"
 BINARY_PLACES = (Path("/usr/sbin/Orthanc"), Path("/usr/local/sbin/Orthanc"), Path("/opt/orthanc/bin/Orthanc"))
-PLUGIN_FOLDERS = (
-    Path("/usr/share/orthanc/plugins"),
-    Path("/usr/lib/orthanc"),
-    Path("/usr/local/share/orthanc/plugins"),
-)
+BESIDE = ("share/orthanc/plugins", "lib/orthanc")
+"""Where packages put plugins, below the folder that also has `bin` or `sbin`."""
+PLUGIN_FOLDERS = tuple(Path(prefix, folder) for folder in BESIDE for prefix in ("/usr", "/usr/local"))
 DICOMWEB_PATTERN = "libOrthancDicomWeb.so*"
 
 
@@ -53,7 +51,7 @@ class Command:
 def probe() -> Installed:
     """Look for Orthanc and its DICOMweb plugin; nothing is started but `Orthanc --version`."""
     binary = _find_binary()
-    return Installed(binary, _version(binary) if binary else "", _find_dicomweb())
+    return Installed(binary, _version(binary) if binary else "", _find_dicomweb(binary))
 
 
 def write_configuration(folder: Path, http_port: int, password: str) -> Path:
@@ -107,7 +105,7 @@ def _answers(archive: Archive, *, last_try: bool) -> bool:
 
 def _configuration(folder: Path, http_port: int, password: str) -> dict[str, Any]:
     shipped: dict[str, Any] = json.loads(resources.files("orthanc").joinpath("orthanc.json").read_text("utf-8"))
-    plugin = _find_dicomweb()
+    plugin = _find_dicomweb(_find_binary())
     return shipped | {
         "StorageDirectory": str((folder / "storage").absolute()),
         "IndexDirectory": str((folder / "storage").absolute()),
@@ -124,9 +122,11 @@ def _find_binary() -> Path | None:
     return next((place for place in candidates if os.access(place, os.X_OK)), None)
 
 
-def _find_dicomweb() -> Path | None:
-    found = (file for folder in PLUGIN_FOLDERS for file in sorted(folder.glob(DICOMWEB_PATTERN)) if file.exists())
-    return next(found, None)
+def _find_dicomweb(binary: Path | None) -> Path | None:
+    """Find the plugin: first that of the same installation, since one of another may not fit this binary."""
+    beside = tuple(binary.parent.parent / folder for folder in BESIDE) if binary else ()
+    found = (file for folder in (*beside, *PLUGIN_FOLDERS) for file in sorted(folder.glob(DICOMWEB_PATTERN)))
+    return next((file for file in found if file.exists()), None)
 
 
 def _version(binary: Path) -> str:

@@ -20,6 +20,16 @@ def test_orthanc_and_its_dicomweb_plugin_are_found():
     assert found.dicomweb.name.startswith("libOrthancDicomWeb")
 
 
+def test_an_orthanc_first_on_the_path_is_taken_with_the_plugin_of_its_own_installation(tmp_path, monkeypatch):
+    binary, plugin = tmp_path / "bin/Orthanc", tmp_path / "share/orthanc/plugins/libOrthancDicomWeb.so.1.20"
+    for file, content in ((binary, "#!/bin/sh\necho Orthanc 1.12.7\n"), (plugin, "")):
+        file.parent.mkdir(parents=True)
+        file.write_text(content)
+        file.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{binary.parent}:/usr/bin:/bin")
+    assert server.probe() == server.Installed(binary, "1.12.7", plugin)
+
+
 @pytest.fixture
 def written(tmp_path):
     return server.write_configuration(tmp_path, 18042, "secret")
