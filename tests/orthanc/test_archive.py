@@ -10,6 +10,7 @@ import pytest
 from orthanc.archive import Archive
 from orthanc.errors import ArchiveConflict, ArchiveRefused, ArchiveUnavailable, NotInArchive
 from orthanc.place import variants
+from orthanc.server import probe
 from orthanc.wire import Body
 
 ABSENT = "-".join(["00000000"] * 5)
@@ -167,7 +168,7 @@ def test_it_says_which_orthanc_it_is_and_what_it_holds(archive, samples):
     part10 = samples.made(study=samples.fresh_uid())
     archive.store(part10, samples.md5(part10))
     info = archive.probe()
-    assert info.version == "1.10.1"
+    assert info.version == probe().version
     assert "dicom-web" in info.plugins
     assert "gdcm" not in info.plugins
     assert archive.holdings().instances >= 1
