@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench.metrics import METRICS, ORTHANC, OVERREAD, STORESCP, Metric
+from bench.metrics import METRICS, ORTHANC, OVERREAD, STORESCP, Metric, metrics_against
 from bench.notebook import Notebook
 from bench.plan import Plan
 from orthanc import server
@@ -30,7 +30,8 @@ def machine() -> dict[str, str]:
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "machine": f"{os.cpu_count()} × {model[0].partition(': ')[2] if model else platform.machine()}",
         "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
-        "orthanc": f"{installed.version}, {installed.dicomweb.resolve().name if installed.dicomweb else 'no DICOMweb'}",
+        "orthanc": installed.version,
+        "its DICOMweb": installed.dicomweb.resolve().name if installed.dicomweb else "none",
         "load before": f"{os.getloadavg()[0]:.1f}",
     }
 
@@ -40,8 +41,9 @@ def print_results(console: Console, notes: Notebook, about: dict[str, str], plan
     console.print()
     console.print(" · ".join(f"{name}: {value}" for name, value in about.items()), style="dim", highlight=False)
     console.print(f"Medians of {plan.rounds} round(s), {plan.slices} CT slices.", style="dim", highlight=False)
-    for section in dict.fromkeys(metric.section for metric in METRICS.values()):
-        console.print(_table(section, notes))
+    metrics = metrics_against(about["orthanc"])
+    for section in dict.fromkeys(metric.section for metric in metrics.values()):
+        console.print(_table(section, notes, metrics))
     console.print(_footprint(notes))
     for failure in notes.failures:
         console.print(f"[red]Not measured:[/red] {failure}")
@@ -54,7 +56,7 @@ def write_results(folder: Path, notes: Notebook, about: dict[str, str], plan: Pl
     content = {
         "about": about,
         "plan": asdict(plan),
-        "metrics": {key: _as_json(key, metric, notes) for key, metric in METRICS.items()},
+        "metrics": {key: _as_json(key, metric, notes) for key, metric in metrics_against(about["orthanc"]).items()},
         "processes": [asdict(each) for each in notes.processes],
         "idle_cpu_percent": notes.idle_cpu,
         "not_measured": notes.failures,
@@ -69,7 +71,7 @@ def _as_json(key: str, metric: Metric, notes: Notebook) -> dict[str, Any]:
     return asdict(metric) | {"median": medians, "samples": {name: list(taken) for name, taken in samples.items()}}
 
 
-def _table(section: str, notes: Notebook) -> Table:
+def _table(section: str, notes: Notebook, metrics: Mapping[str, Metric]) -> Table:
     subjects = [name for name in (OVERREAD, ORTHANC, STORESCP) if _has(section, name, notes)]
     compared = ORTHANC in subjects
     table = Table(title=section, title_justify="left", title_style="bold")
@@ -81,7 +83,7 @@ def _table(section: str, notes: Notebook) -> Table:
         table.add_column(name, justify="right")
     table.add_column("goal")
     table.add_column("")
-    for key, metric in METRICS.items():
+    for key, metric in metrics.items():
         if metric.section == section:
             table.add_row(*_row(key, metric, notes, subjects))
     return table
