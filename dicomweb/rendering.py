@@ -21,6 +21,7 @@ from dicomweb.retrieving import DOCUMENT, PDF, send
 from dicomweb.rights import current_query
 from dicomweb.services import Services
 from dicomweb.target import Target, held, negotiate
+from dicomweb.thumbnails import draw
 from orthanc.cached import CachedInstance
 
 SINGLE_OFFERS: Final = (Offer("image/jpeg"), Offer("image/png"), Offer(MULTIPART, "image/jpeg"))
@@ -76,7 +77,7 @@ def _picture(services: Services, one: Held, numbers: Sequence[int], look: Look) 
 
     def body() -> list[bytes]:
         cached = services.cache.get(one.sha256, one.archive_id)
-        pictures = [[services.decoder.render(cached, number, offer.content, look)] for number in numbers]
+        pictures = [[draw(services.cache, services.decoder, cached, number, offer.content, look)] for number in numbers]
         return list(parts(boundary, ((offer.part, one) for one in pictures))) if offer.part else pictures[0]
 
     kind = content_type(offer.part, boundary) if offer.part else offer.media_type

@@ -33,7 +33,7 @@ from orthanc.flights import Flights
 from orthanc.gate import Gate
 from orthanc.recent import Recent, RecentAnswers
 from orthanc.reencode import explicit_little, needs_reencoding
-from orthanc.shelf import BAKED, INSTANCES, TOUCH_SECONDS, Shelf
+from orthanc.shelf import BAKED, INSTANCES, PICTURES, TOUCH_SECONDS, Shelf
 from orthanc.sidecar import index_of, pack
 
 FETCHES: Final = 4
@@ -76,6 +76,7 @@ class ReadCache:
         self._answers = RecentAnswers()
         self._instances: Flights[CachedInstance] = Flights()
         self._series: Flights[bytes] = Flights()
+        self._pictures: Flights[bytes] = Flights()
 
     def put(self, sha256: str, part10: Buffer) -> CachedInstance:
         """Keep a file whose data set has this digest (the caller knows it). Repeating it changes nothing.
@@ -136,6 +137,11 @@ class ReadCache:
     def series_at_hand(self, key: SeriesKey) -> bytes | None:
         """Return what `series_metadata` returned lately: no disk is asked."""
         return self._answers.get(key.name)
+
+    def picture(self, name: str, make: Callable[[], bytes]) -> bytes:
+        """Return a picture by a name that says all it depends on (a digest): made once, however many ask, and kept."""
+        kept = self._shelf.read(PICTURES, name)
+        return self._pictures.join(name, lambda: self._keep_picture(name, make())) if kept is None else kept
 
     def close(self) -> None:
         """Let all files go."""
@@ -204,6 +210,11 @@ class ReadCache:
         with suppress(OSError):  # an answer that cannot be remembered is still an answer
             self._shelf.write(BAKED, key.name, (baked,))
         return baked
+
+    def _keep_picture(self, name: str, picture: bytes) -> bytes:
+        with suppress(OSError):  # as for metadata
+            self._shelf.write(PICTURES, name, (picture,))
+        return picture
 
     def _used(self, instance: CachedInstance) -> None:
         now = time.monotonic()

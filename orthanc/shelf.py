@@ -16,7 +16,8 @@ from orthanc.bound import Bound
 
 INSTANCES: Final = "instances"
 BAKED: Final = "baked"
-PURPOSES: Final = {INSTANCES: "cached instance", BAKED: "baked metadata"}
+PICTURES: Final = "pictures"
+PURPOSES: Final = {INSTANCES: "cached instance", BAKED: "baked metadata", PICTURES: "cached picture"}
 """Folders, and what their files are sealed as; a file is named by its id."""
 
 _IN_CLEAR: Final = ("objects", "series")  # until version 0.2 the cache was not sealed

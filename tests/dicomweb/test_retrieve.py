@@ -296,6 +296,22 @@ def test_a_thumbnail_comes_at_every_level_and_the_query_beats_the_header(world):
     assert picture(world.get(f"{study}/rendered")).size == (128, 128)
 
 
+def test_a_thumbnail_is_drawn_once_and_another_size_or_frame_is_another_picture(world):
+    (sent, *_), kept = a_large_study(world), world.spool.parent / "cache/pictures"
+
+    def drawn():
+        return sum(1 for file in kept.rglob("*") if file.is_file())
+
+    before = drawn()
+    first = world.get(f"{sent.path}/thumbnail").content
+    assert drawn() == before + 1
+    assert world.get(f"{sent.path}/frames/1/thumbnail").content == first
+    assert picture(world.get(f"{sent.path}/thumbnail?viewport=16,16")).size == (16, 16)
+    assert drawn() == before + 1
+    assert picture(world.get(f"{sent.path}/thumbnail", Accept="image/png")).format == "PNG"
+    assert drawn() == before + 2
+
+
 @pytest.mark.parametrize(
     "query",
     [

@@ -345,3 +345,12 @@ def test_damaged_series_metadata_are_baked_again(cache, samples, tmp_path):
     file.write_bytes(file.read_bytes()[:-3])
     cache.close()
     assert baked(cache, refs) == first
+
+
+def test_a_picture_is_made_once_kept_sealed_and_made_again_when_it_is_damaged(cache, tmp_path):
+    name, made = "ab" * 32, iter([b"the picture", b"the picture anew"])
+    assert [cache.picture(name, lambda: next(made)) for _ in range(3)] == [b"the picture"] * 3
+    (file,) = files_of(tmp_path / "cache", "pictures")
+    assert b"the picture" not in file.read_bytes()
+    file.write_bytes(file.read_bytes()[:-3])
+    assert cache.picture(name, lambda: next(made)) == b"the picture anew"
