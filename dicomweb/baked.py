@@ -1,40 +1,45 @@
-"""The baked metadata of a series, below one root: kept by the read cache, made when first asked for or ahead of it."""
+"""The baked metadata of a series: at hand in the cache, kept in the database for an open case, else made."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-
-from sqlalchemy import select
+from dataclasses import dataclass
+from functools import partial
 
 from config.database import Database
 from dicomweb.holdings import HeldSeries, archived_instances
-from dicomweb.roots import root_url
+from dicomweb.ready import ReadyMetadata
 from orthanc.baking import SeriesKey
 from orthanc.cache import Archived, ReadCache
-from worklist.models import CaseStudy, Series
 
 
-def baked_series(cache: ReadCache, database: Database, series: HeldSeries, root: str) -> bytes:
-    """Return the metadata of one series in this state, gzipped. Raises what `ReadCache.get` raises."""
-    key = SeriesKey(series.row, series.series_uid, series.version, root)
-    return cache.series_metadata(key, _archived(database, series.row))
+@dataclass(frozen=True, slots=True)
+class Baked:
+    """Metadata by the state of their series. What is made raises what `ReadCache.get` raises."""
+
+    cache: ReadCache
+    database: Database
+    ready: ReadyMetadata
+
+    def answer(self, series: HeldSeries, root: str) -> bytes:
+        """Return the metadata of one series in this state, gzipped, below one root."""
+        kept = partial(self.ready.read, series)
+        return self.cache.series_metadata(_key(series), root, self._archived(series), kept)
+
+    def at_hand(self, series: HeldSeries, root: str) -> bytes | None:
+        """Return what `answer` returned lately: neither disk nor database is asked."""
+        return self.cache.series_at_hand(_key(series), root)
+
+    def keep(self, series: HeldSeries) -> None:
+        """Have them in the database. Raises KeysUnusable and OSError, too."""
+        self.ready.keep(series, self.cache.baked_series(_key(series), self._archived(series)))
+
+    def _archived(self, series: HeldSeries) -> Iterator[Archived]:
+        """Look up a series' instances when, and only when, somebody asks for them."""
+        with self.database.reading() as session:
+            instances = archived_instances(session, series.row)
+        yield from instances
 
 
-def bake_case(cache: ReadCache, database: Database, case_id: int, base_url: str) -> None:
-    """Bake every series of a case below the root that its pages open; what is baked already costs nothing."""
-    of_case = (
-        select(Series.series_uid, Series.id, Series.version)
-        .join(CaseStudy, CaseStudy.study_id == Series.study_id)
-        .where(CaseStudy.case_id == case_id)
-    )
-    with database.reading() as session:
-        found = [HeldSeries(uid, row, version) for uid, row, version in session.execute(of_case)]
-    for series in found:
-        baked_series(cache, database, series, root_url(base_url, case_id))
-
-
-def _archived(database: Database, series_row: int) -> Iterator[Archived]:
-    """Look up a series' instances when, and only when, somebody asks for them."""
-    with database.reading() as session:
-        instances = archived_instances(session, series_row)
-    yield from instances
+def _key(series: HeldSeries) -> SeriesKey:
+    return SeriesKey(series.row, series.series_uid, series.version)

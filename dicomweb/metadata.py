@@ -16,7 +16,6 @@ from flask import Response, request
 
 from dicomweb.accept import MULTIPART, Offer
 from dicomweb.answers import answer, etag_of
-from dicomweb.baked import baked_series
 from dicomweb.holdings import Held, HeldSeries, held_series
 from dicomweb.rights import current_root, current_sight
 from dicomweb.services import Services
@@ -79,7 +78,7 @@ def _of_instance(services: Services, one: Held, root: str) -> bytes:
 
 
 def _of_series(services: Services, series: Sequence[HeldSeries], root: str) -> bytes:
-    baked = [baked_series(services.cache, services.database, one, root) for one in series]
+    baked = [services.baked.answer(one, root) for one in series]
     if len(baked) == 1:
         return baked[0]
     every = (gzip.decompress(one)[1:-1] for one in baked)

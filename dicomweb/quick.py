@@ -29,7 +29,6 @@ from dicomweb.roots import URL_PREFIX, case_id_of
 from dicomweb.services import Access, Services
 from dicomweb.uids import is_uid
 from dicomweb.verdicts import Moment, Question, Verdict, asker_of
-from orthanc.baking import SeriesKey
 from orthanc.cached import CachedInstance
 from orthanc.errors import NoSuchFrame
 
@@ -117,13 +116,11 @@ class Quick:
 
     def _metadata(self, asked: Asked, verdict: Verdict) -> _Representation | None:
         offer = _json_offer(asked.headers.get("accept", ""), asked.headers.get("accept-encoding", ""))
-        series = verdict.series
-        key = SeriesKey(series.row, series.series_uid, series.version, verdict.root)
-        baked = self._services.cache.series_at_hand(key) if offer else None
+        baked = self._services.baked.at_hand(verdict.series, verdict.root) if offer else None
         if offer is None or baked is None:
             return None
         headers = (("Content-Type", offer.media_type), ("Vary", VARY_ENCODED), ("Content-Encoding", "gzip"))
-        return _Representation(etag_of_series([series], verdict.root, offer, zipped=True), headers, baked)
+        return _Representation(etag_of_series([verdict.series], verdict.root, offer, zipped=True), headers, baked)
 
 
 @lru_cache(maxsize=256)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from config.database import Database
+from dicomweb.baked import Baked
 from dicomweb.keeping import StoreTarget
 from dicomweb.known import KnownSeries
 from dicomweb.planning import Crowds
@@ -53,6 +54,7 @@ class Services:
     viewer: Callable[[], Viewer | None]
     database: Database
     cache: ReadCache
+    baked: Baked
     decoder: Decoder
     base_url: Callable[[], str]
     store_target: StoreTarget

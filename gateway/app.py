@@ -150,6 +150,7 @@ def _dicomweb(parts: Parts, access_log: AccessLog) -> dicomweb.services.Services
         viewer=beholder,
         database=parts.database,
         cache=parts.cache,
+        baked=parts.baked,
         decoder=parts.decoder,
         base_url=lambda: origin_of_request(parts.settings) + dicomweb.roots.URL_PREFIX,
         store_target=store_target(parts.inbox, parts.database),

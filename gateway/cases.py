@@ -9,10 +9,7 @@ from sqlalchemy import select
 
 from config.database import Database
 from config.settings import Studies
-from dicomweb.baked import bake_case
-from dicomweb.roots import URL_PREFIX
 from gateway.parts import Parts
-from orthanc.errors import ArchiveError, Unreadable
 from scp.presence import being_sent
 from worklist.models import Study, now
 from worklist.priors import look_if_possible
@@ -43,7 +40,6 @@ def settle_complete_studies(parts: Parts) -> bool:
             look_if_possible(session, case_id)
     for case_id in opened:
         log.info("case ready", case=case_id)
-        _bake(parts, case_id)
     return False
 
 
@@ -53,11 +49,3 @@ def soon_complete(database: Database, studies: Studies) -> bool:
     with database.reading() as session:
         unsettled = select(Study.id).where(Study.settled.is_(False), Study.last_at > recent).limit(1)
         return session.scalar(unsettled) is not None
-
-
-def _bake(parts: Parts, case_id: int) -> None:
-    """Have the viewer's answers ready for whoever opens the case first; what cannot be made now is made for them."""
-    try:
-        bake_case(parts.cache, parts.database, case_id, parts.settings.public_url + URL_PREFIX)
-    except (ArchiveError, Unreadable) as error:
-        log.warning("metadata not ready ahead", case=case_id, reason=str(error))

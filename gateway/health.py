@@ -30,7 +30,7 @@ LEAST_FREE = 1 << 30
 LONG_WAIT = timedelta(minutes=30)
 INGEST = "worker: ingest"
 ASKING_THE_ARCHIVE = frozenset(
-    {INGEST, *(f"worker: {loop}" for loop in ("publish", "keep", "commit", "look", "ready", "altered"))}
+    {INGEST, *(f"worker: {loop}" for loop in ("publish", "keep", "commit", "look", "bake", "ready", "altered"))}
 )
 """Loops whose steps wait for the archive: while it hangs they are late, and receiving goes on."""
 PATIENCE = 3.0  # seconds for all parts together: whoever asks is never kept longer

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from config.database import Database, connect
 from config.keys import KeyRing
 from config.settings import Settings
+from dicomweb.baked import Baked
+from dicomweb.ready import ReadyMetadata
 from gateway.altered import note_altered
 from gateway.installation import Folders, Secrets, read_secrets
 from gateway.unlocking import unlock
@@ -32,6 +34,7 @@ class Parts:
     database: Database
     archive: Archive
     cache: ReadCache
+    baked: Baked
     ring: KeyRing
     decoder: Decoder
     inbox: Inbox
@@ -54,15 +57,15 @@ def build_parts(settings: Settings) -> Parts:
     )
     ways, routing = ways_of(settings), load_rules(settings.routing_file)
     database = connect(settings.database_url, Bell(folders.bell).ring)
+    cache = ReadCache(folders.cache, settings.cache.max_bytes, archive, ring, lambda one: note_altered(database, one))
     return Parts(
         settings=settings,
         folders=folders,
         secrets=read_secrets(folders),
         database=database,
         archive=archive,
-        cache=ReadCache(
-            folders.cache, settings.cache.max_bytes, archive, ring, lambda one: note_altered(database, one)
-        ),
+        cache=cache,
+        baked=Baked(cache, database, ReadyMetadata(database, ring)),
         ring=ring,
         inbox=Inbox(folders.inbox, settings.dicom.inbox_keep_free, ring, settings.archive.max_object_bytes),
         decoder=Decoder(),

@@ -1,11 +1,16 @@
-"""The metadata of a series, ready to send (PS3.18 10.4.1.1.2): sorted, addresses absolute, gzipped."""
+"""The metadata of a series, nearly ready to send (PS3.18 10.4.1.1.2): sorted, gzipped, its addresses without a root.
+
+One state of a series is baked once, whatever roots it is asked for below: `below` puts the root in. docs/adr/0024
+"""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import quote
 
 import orjson
@@ -14,10 +19,17 @@ from orthanc.cached import CachedInstance
 from orthanc.metadata import with_base
 from orthanc.sidecar import FORMAT
 
+ROOT: Final = b"\0"
+"""Stands where the root belongs: the only such byte, since JSON has no control characters (RFC 8259)."""
+
+LEVEL: Final = 6
+_GZIP: Final = 16 + zlib.MAX_WBITS
+_PIECE: Final = 256 << 10
+
 
 @dataclass(frozen=True, slots=True)
 class SeriesKey:
-    """One state of one series, seen from one address: what its baked metadata are remembered by.
+    """One state of one series: what its baked metadata are remembered by.
 
     The UID stands beside the row's number so that another database in the same data folder finds nothing of the old.
     """
@@ -25,23 +37,40 @@ class SeriesKey:
     series_id: int
     series_uid: str
     version: int
-    base_url: str
 
     @property
     def name(self) -> str:
         """A file name that no other state of a series has, nor metadata that were made in another way."""
-        said = orjson.dumps([FORMAT, self.series_id, self.series_uid, self.version, self.base_url])
+        said = orjson.dumps([FORMAT, self.series_id, self.series_uid, self.version, ROOT.hex()])
         return hashlib.sha256(said).hexdigest()
 
 
-def bake(instances: Iterable[CachedInstance], base_url: str) -> bytes:
-    """Write the metadata of several instances as one gzipped JSON array, by instance number, then by SOP UID."""
-    return gzip.compress(join(sorted(instances, key=_order), base_url), 6, mtime=0)
+def bake(instances: Iterable[CachedInstance]) -> bytes:
+    """Write the metadata of several instances as one gzipped JSON array, by instance number, then by SOP UID.
+
+    Its addresses begin with `ROOT`.
+    """
+    return gzip.compress(_array(sorted(instances, key=_order), ROOT), LEVEL, mtime=0)
+
+
+def below(baked: bytes, base_url: str) -> bytes:
+    """Return what was baked with all addresses below the DICOMweb root `base_url`, gzipped; memory for pieces of it."""
+    root, reader, writer = _root(base_url), zlib.decompressobj(_GZIP), zlib.compressobj(LEVEL, zlib.DEFLATED, _GZIP)
+    written, rest = bytearray(), baked
+    while not reader.eof:
+        piece = reader.decompress(rest, _PIECE)
+        written += writer.compress(piece.replace(ROOT, root))
+        rest = reader.unconsumed_tail
+    return bytes(written + writer.flush())
 
 
 def join(instances: Iterable[CachedInstance], base_url: str) -> bytes:
     """Write the metadata of instances as one JSON array in the order given, below the DICOMweb root `base_url`."""
-    return b"[" + b",".join(with_base(one.metadata, _address(base_url, one)) for one in instances) + b"]"
+    return _array(instances, _root(base_url))
+
+
+def _array(instances: Iterable[CachedInstance], root: bytes) -> bytes:
+    return b"[" + b",".join(with_base(one.metadata, root + _address(one)) for one in instances) + b"]"
 
 
 def _order(instance: CachedInstance) -> tuple[bool, int, str]:
@@ -49,9 +78,13 @@ def _order(instance: CachedInstance) -> tuple[bool, int, str]:
     return number is None, number or 0, instance.index.sop_uid
 
 
-def _address(base_url: str, instance: CachedInstance) -> bytes:
-    """Return the instance's URL as the inside of a JSON string, whatever its UIDs contain."""
+def _root(base_url: str) -> bytes:
+    """The root as the inside of a JSON string."""
+    return orjson.dumps(base_url.rstrip("/"))[1:-1]
+
+
+def _address(instance: CachedInstance) -> bytes:
+    """Return the instance's URL below a root as the inside of a JSON string, whatever its UIDs contain."""
     index = instance.index
     study, series, sop = (quote(uid, safe="") for uid in (index.study_uid, index.series_uid, index.sop_uid))
-    url = f"{base_url.rstrip('/')}/studies/{study}/series/{series}/instances/{sop}/"
-    return orjson.dumps(url)[1:-1]
+    return orjson.dumps(f"/studies/{study}/series/{series}/instances/{sop}/")[1:-1]

@@ -14,7 +14,6 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -25,15 +24,17 @@ from config.key_file import file_ring_made
 from config.keys import KeyRing
 from config.sealing import Buffer, Damaged, Sealed
 from orthanc.archive import Archive
-from orthanc.baking import SeriesKey, bake
+from orthanc.baking import SeriesKey
 from orthanc.cached import LENGTH_BYTES, CachedInstance
 from orthanc.elements import Part10, read_part10
 from orthanc.errors import AlteredInArchive, ArchiveUnavailable, NotInArchive, Unreadable
 from orthanc.flights import Flights
 from orthanc.gate import Gate
-from orthanc.recent import Recent, RecentAnswers
+from orthanc.pictures import Pictures
+from orthanc.recent import Recent
 from orthanc.reencode import explicit_little, needs_reencoding
-from orthanc.shelf import BAKED, INSTANCES, PICTURES, TOUCH_SECONDS, Shelf
+from orthanc.series import BakedSeries, Kept
+from orthanc.shelf import INSTANCES, TOUCH_SECONDS, Shelf
 from orthanc.sidecar import index_of, pack
 
 FETCHES: Final = 4
@@ -52,6 +53,10 @@ class Archived:
 
 
 Tell = Callable[[Archived], object]
+
+
+def _nothing() -> None:
+    """Keep nothing beside the cache."""
 
 
 class ReadCache:
@@ -73,10 +78,9 @@ class ReadCache:
         self._archive, self._altered = archive, altered
         self._gate = Gate(FETCHES)
         self._recent = Recent()
-        self._answers = RecentAnswers()
         self._instances: Flights[CachedInstance] = Flights()
-        self._series: Flights[bytes] = Flights()
-        self._pictures: Flights[bytes] = Flights()
+        self._series = BakedSeries(self._shelf)
+        self._pictures = Pictures(self._shelf)
 
     def put(self, sha256: str, part10: Buffer) -> CachedInstance:
         """Keep a file whose data set has this digest (the caller knows it). Repeating it changes nothing.
@@ -123,30 +127,32 @@ class ReadCache:
                 list(pool.map(lambda one: self.get(one.sha256, one.archive_id), missing))
         return [self.get(one.sha256, one.archive_id) for one in wanted]
 
-    def series_metadata(self, key: SeriesKey, instances: Iterable[Archived]) -> bytes:
-        """Return the metadata of a series as gzipped JSON, sorted by instance number, then UID.
+    def series_metadata(
+        self, key: SeriesKey, base_url: str, instances: Iterable[Archived], kept: Kept = _nothing
+    ) -> bytes:
+        """Return the metadata of a series as gzipped JSON, sorted by instance number, then UID, below a DICOMweb root.
 
-        `instances` is looked at only if this state of the series was not baked before: a generator costs nothing then.
+        `kept` and then `instances` are looked at only if this state of the series is not here: a generator costs
+        nothing then. The errors are those of `get`.
         """
-        baked = self.series_at_hand(key) or self._shelf.read(BAKED, key.name)
-        if baked is None:
-            baked = self._series.join(key.name, lambda: self._bake(key, instances))
-        self._answers.add(key.name, baked)
-        return baked
+        return self._series.answer(key, base_url, lambda: self.baked_series(key, instances, kept))
 
-    def series_at_hand(self, key: SeriesKey) -> bytes | None:
+    def baked_series(self, key: SeriesKey, instances: Iterable[Archived], kept: Kept = _nothing) -> bytes:
+        """Return the metadata of a series without a root (`orthanc.baking`); otherwise as `series_metadata`."""
+        return self._series.baked(key, kept, lambda: self.warm(instances))
+
+    def series_at_hand(self, key: SeriesKey, base_url: str) -> bytes | None:
         """Return what `series_metadata` returned lately: no disk is asked."""
-        return self._answers.get(key.name)
+        return self._series.at_hand(key, base_url)
 
     def picture(self, name: str, make: Callable[[], bytes]) -> bytes:
         """Return a picture by a name that says all it depends on (a digest): made once, however many ask, and kept."""
-        kept = self._shelf.read(PICTURES, name)
-        return self._pictures.join(name, lambda: self._keep_picture(name, make())) if kept is None else kept
+        return self._pictures.get(name, make)
 
     def close(self) -> None:
         """Let all files go."""
         self._recent.clear()
-        self._answers.clear()
+        self._series.forget()
 
     def _open(self, sha256: str) -> CachedInstance | None:
         """Open what is on disk; what is damaged counts as absent."""
@@ -204,17 +210,6 @@ class ReadCache:
         if instance is None:
             raise OSError("What was written into the cache is not there.")
         return instance
-
-    def _bake(self, key: SeriesKey, instances: Iterable[Archived]) -> bytes:
-        baked = bake(self.warm(instances), key.base_url)
-        with suppress(OSError):  # an answer that cannot be remembered is still an answer
-            self._shelf.write(BAKED, key.name, (baked,))
-        return baked
-
-    def _keep_picture(self, name: str, picture: bytes) -> bytes:
-        with suppress(OSError):  # as for metadata
-            self._shelf.write(PICTURES, name, (picture,))
-        return picture
 
     def _used(self, instance: CachedInstance) -> None:
         now = time.monotonic()

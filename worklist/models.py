@@ -327,6 +327,20 @@ class Instance(Base):
     study: Mapped[Study] = relationship()
 
 
+class SeriesMetadata(Base):
+    """What the viewer asks of a series first, of a case that is open: baked, sealed, and lost with no cache.
+
+    docs/adr/0024. `version` is that of the series it was made of, `form` says how it was made.
+    """
+
+    __tablename__ = "series_metadata"
+    series_id: Mapped[int] = mapped_column(ForeignKey("series.id", ondelete="CASCADE"), primary_key=True)
+    version: Mapped[int]
+    form: Mapped[int]
+    slot: Mapped[bytes] = mapped_column(LargeBinary)  # the wrapped key (config.sealed_bytes)
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class Trouble(Base):
     """An object that did not become part of a study: refused at the door, or kept aside in quarantine."""
 

@@ -11,6 +11,7 @@ DOES: Mapping[str, str] = {
     "tidy": "Takes away rows of refused objects that somebody has seen long ago",
     "unusable": "Looks after objects that cannot be read here",
     "quarantine": "Carries out decisions about what is kept aside",
+    "bake": "Keeps what the viewer asks first of open cases",
     "ready": "Keeps the images of cases that wait at hand",
     "altered": "Asks again for images that the archive gives otherwise than it took them",
     "settle": "Opens a case when a study is complete",

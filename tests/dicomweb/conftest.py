@@ -26,7 +26,10 @@ from werkzeug.routing import Rule
 from werkzeug.serving import make_server
 
 from config.database import Database, connect
+from config.key_file import file_ring_made
+from dicomweb.baked import Baked
 from dicomweb.blueprint import create_blueprint
+from dicomweb.ready import ReadyMetadata
 from dicomweb.received import StoreLimits
 from dicomweb.services import Access, Services
 from gateway.headers import series_text, study_text
@@ -93,6 +96,7 @@ class World:
     database: Database
     archive: Archive
     cache: ReadCache
+    baked: Baked
     inbox: Inbox
     spool: Path
     viewers: dict[str, Viewer] = field(default_factory=dict)
@@ -168,8 +172,10 @@ def running_world(folder: Path, archive: Archive, rows: Path, keep_free: int = 0
     database = connect(f"sqlite:///{folder / 'rows.db'}")
     spool = folder / "spool"
     spool.mkdir()
-    cache, inbox = ReadCache(folder / "cache", 1 << 30, archive), Inbox(folder / "inbox", keep_free)
-    made = World("", database, archive, cache, inbox, spool, add_people(database))
+    ring = file_ring_made(folder / "keys.json")
+    cache, inbox = ReadCache(folder / "cache", 1 << 30, archive, ring), Inbox(folder / "inbox", keep_free, ring)
+    baked = Baked(cache, database, ReadyMetadata(database, ring))
+    made = World("", database, archive, cache, baked, inbox, spool, add_people(database))
     decoder = Decoder()
     with served(made, decoder):
         yield made
@@ -216,6 +222,7 @@ class served:  # noqa: N801 - reads as what it does
             viewer=viewer,
             database=world.database,
             cache=world.cache,
+            baked=world.baked,
             decoder=decoder,
             base_url=lambda: world.url,
             store_target=store_target(world.inbox, world.database),

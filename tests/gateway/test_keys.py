@@ -123,7 +123,7 @@ def test_a_rotation_lets_the_old_key_go_and_changes_no_image(started, run_overre
     assert "seals from now on" in said(started, run_overread, "new")
     fresh = read_keys(started.key_file).active.id
     assert fresh != old
-    assert "4 files still need the key" in said(started, run_overread, "retire", old)
+    assert "4 files and rows still need the key" in said(started, run_overread, "retire", old)
     assert f"{old} is no longer needed" in said(started, run_overread, "rotate")
     assert "0 files wrapped" in said(started, run_overread, "rotate")
     assert needs(Folders(started.data)) == {fresh: 4}

@@ -166,7 +166,7 @@ def test_a_study_opens_while_the_archive_is_down(own_archive_server, samples, tm
     cache = ReadCache(tmp_path / "cache", LARGE, archive)
     cache.warm(refs)
     own_archive_server.kill()
-    metadata = orjson.loads(gzip.decompress(cache.series_metadata(SeriesKey(1, "1", 1, BASE), refs)))
+    metadata = orjson.loads(gzip.decompress(cache.series_metadata(SeriesKey(1, "1", 1), BASE, refs)))
     assert len(metadata) == 5
     for file, ref in zip(files, refs, strict=True):
         assert b"".join(cache.get(ref.sha256, ref.archive_id).stream()) == file
@@ -294,7 +294,7 @@ def put_all(cache, samples, files):
 
 
 def baked(cache, refs, version=1, base=BASE):
-    return orjson.loads(gzip.decompress(cache.series_metadata(SeriesKey(7, "1.2.3.1", version, base), refs)))
+    return orjson.loads(gzip.decompress(cache.series_metadata(SeriesKey(7, "1.2.3.1", version), base, refs)))
 
 
 def test_instances_are_sorted_by_number_then_uid(cache, samples):
