@@ -6,58 +6,60 @@ A process of its own for each connection, so that the client is never what is me
 
 from __future__ import annotations
 
-import http.client
 import json
 import sys
 import time
+from http import HTTPStatus
 from typing import Any
 
-BUFFER = bytearray(1 << 20)
+from bench.connection import Answer, Connection, request
+
+
+class Client:
+    """A connection that is opened again, once, where the server has closed it meanwhile: as a browser does it."""
+
+    def __init__(self, port: int, least: int) -> None:
+        self._port, self._least = port, least
+        self._connection = Connection(port)
+
+    def ask(self, asked: bytes) -> None:
+        """Ask and be answered. Ends the process if that is no right answer."""
+        answer = self._answer(asked)
+        if answer.status != HTTPStatus.OK or answer.size < self._least:
+            path = asked.split(b" ", 2)[1].decode("latin-1")
+            sys.exit(f"GET {path}: {answer.status}, {answer.size} bytes: {answer.beginning!r}")
+
+    def _answer(self, asked: bytes) -> Answer:
+        try:
+            return self._connection.ask(asked)
+        except ConnectionError:
+            self._connection.close()
+            self._connection = Connection(self._port)
+            return self._connection.ask(asked)
 
 
 def main() -> None:
     """Run the plan."""
     plan: dict[str, Any] = json.loads(sys.stdin.readline())
-    connection = http.client.HTTPConnection("127.0.0.1", plan["port"], timeout=120)
-    paths, headers, least = plan["paths"], plan["headers"], plan["least_bytes"]
-    for path in paths[: plan["warm_up"]]:
-        _ask(connection, path, headers, least)
+    client = Client(plan["port"], plan["least_bytes"])
+    asked = [request(path, f"127.0.0.1:{plan['port']}", plan["headers"]) for path in plan["paths"]]
+    for one in asked[: plan["warm_up"]]:
+        client.ask(one)
     sys.stdout.write("connected\n")
     sys.stdout.flush()
     sys.stdin.readline()
-    sys.stdout.write(json.dumps(_work(connection, plan, paths)))
+    sys.stdout.write(json.dumps(_work(client, asked, plan["seconds"], plan["most"])))
 
 
-def _work(connection: http.client.HTTPConnection, plan: dict[str, Any], paths: list[str]) -> list[float]:
+def _work(client: Client, asked: list[bytes], seconds: float, most: int) -> list[float]:
     taken: list[float] = []
-    headers, least = plan["headers"], plan["least_bytes"]
     begun = last = time.perf_counter()
-    while last - begun < plan["seconds"] and len(taken) < plan["most"]:
-        _ask(connection, paths[len(taken) % len(paths)], headers, least)
+    while last - begun < seconds and len(taken) < most:
+        client.ask(asked[len(taken) % len(asked)])
         moment = time.perf_counter()
         taken.append(moment - last)
         last = moment
     return taken
-
-
-def _ask(connection: http.client.HTTPConnection, path: str, headers: dict[str, str], least: int) -> None:
-    answer = _answer(connection, path, headers)
-    size = 0
-    while more := answer.readinto(BUFFER):
-        size += more
-    if answer.status != http.HTTPStatus.OK or size < least:
-        sys.exit(f"GET {path}: {answer.status}, {size} bytes: {bytes(BUFFER[: min(size, 200)])!r}")
-
-
-def _answer(connection: http.client.HTTPConnection, path: str, headers: dict[str, str]) -> http.client.HTTPResponse:
-    """As a browser does it: a kept connection that the server has closed meanwhile is opened again, once."""
-    try:
-        connection.request("GET", path, headers=headers)
-        return connection.getresponse()
-    except ConnectionError:
-        connection.close()
-        connection.request("GET", path, headers=headers)
-        return connection.getresponse()
 
 
 if __name__ == "__main__":
