@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from gateway.names import same_name
-from gateway.same_patient import contradiction
+from gateway.same_patient import agree, contradiction, together
 from orthanc.header import InstanceHeader
 from scp.arrival import Arrival
 from scp.asked import Patient
 from scp.inbox import Entry
+from worklist.access import OF_A_SITE
 from worklist.models import Instance, Prior, PriorSearch, Series, Study
+from worklist.names import same_name
 
 SELF_TEST = "self-test"  # the origin of what `overread doctor` sends
 SELF_TEST_PATIENT = "SELF-TEST"  # its Patient ID; the archive tells instances apart by it, so it never is a patient's
@@ -61,13 +62,6 @@ _Instance = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class _Patient:
-    patient_id: str
-    issuer: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
 class Known:
     """What a row says of an instance: its content, and where the archive has it."""
 
@@ -79,7 +73,7 @@ class Known:
 class Identities:
     """Checks one object after the other; remembers what it let pass, so that two without rows are compared too."""
 
-    _patients: dict[tuple[str, str], _Patient] = field(default_factory=dict)
+    _patients: dict[tuple[str, str], Patient] = field(default_factory=dict)
     _digests: dict[tuple[str, str], str] = field(default_factory=dict)
     _earlier: dict[tuple[str, str], Known] = field(default_factory=dict)
     _rows: dict[_Instance, Known] = field(default_factory=dict)
@@ -91,7 +85,7 @@ class Identities:
         """Find what we already have under the UIDs of a batch; `check` knows of nothing else."""
         self._look_up_patients(session, {arrival.study_uid for arrival in arrivals})
         self._look_up_makers(session, {arrival.series_uid for arrival in arrivals if arrival.made_by})
-        self._look_up_asked_for(session, {arrival.study_uid for arrival in arrivals if arrival.fetched})
+        self._look_up_asked_for(session, arrivals)
         chosen = (
             select(Study.origin, Study.study_uid, Instance.sop_uid, Instance.sha256, Instance.archive_id)
             .join(Study, Study.id == Instance.study_id)
@@ -102,11 +96,11 @@ class Identities:
             self._earlier[origin, sop_uid] = self._rows[origin, study_uid, sop_uid] = Known(sha256, archive_id)
 
     def _look_up_patients(self, session: Session, study_uids: set[str]) -> None:
-        said = (Study.patient_id, Study.issuer, Study.patient_name)
+        said = (Study.patient_id, Study.issuer, Study.patient_name, Study.birth_date)
         for origin, study_uid, *patient in session.execute(
             select(Study.origin, Study.study_uid, *said).where(Study.study_uid.in_(study_uids))
         ):
-            self._patients.setdefault((origin, study_uid), _Patient(*patient))
+            self._patients.setdefault((origin, study_uid), Patient(*patient))
 
     def _look_up_makers(self, session: Session, series_uids: set[str]) -> None:
         if not series_uids:
@@ -115,12 +109,14 @@ class Identities:
         for origin, study_uid, series_uid, maker in session.execute(made.where(Series.series_uid.in_(series_uids))):
             self._makers.setdefault((origin, study_uid, series_uid), set()).add(maker)
 
-    def _look_up_asked_for(self, session: Session, study_uids: set[str]) -> None:
-        if not study_uids:
-            return
+    def _look_up_asked_for(self, session: Session, arrivals: Sequence[Arrival]) -> None:
         said = (PriorSearch.patient_id, PriorSearch.issuer, PriorSearch.patient_name, PriorSearch.birth_date)
         asked = select(Prior.origin, Prior.study_uid, *said).join(PriorSearch, PriorSearch.id == Prior.search_id)
-        for origin, study_uid, *patient in session.execute(asked.where(Prior.study_uid.in_(study_uids))):
+        of_these = (
+            Prior.origin.in_({arrival.origin for arrival in arrivals}),
+            Prior.study_uid.in_({arrival.study_uid for arrival in arrivals}),
+        )
+        for origin, study_uid, *patient in session.execute(asked.where(*of_these)):
             self._asked_for.setdefault((origin, study_uid), []).append(Patient(*patient))
 
     def known(self, arrival: Arrival) -> Known | None:
@@ -147,36 +143,49 @@ class Identities:
             raise Contradiction("Only Overread's own test image may come as a self-test: that is deleted again.")
         if arrival.origin != SELF_TEST and header.patient_id == SELF_TEST_PATIENT:
             raise Contradiction(f"The Patient ID {SELF_TEST_PATIENT} is that of Overread's own test image.")
-        patient = self._same_patient(arrival, header)
+        said = Patient(header.patient_id, header.issuer, header.patient_name, header.birth_date)
+        patient = self._same_patient(arrival, said)
         if arrival.fetched:
-            self._was_asked_for(arrival, header)
+            self._was_asked_for(arrival, said)
         if arrival.made_by:
             self._own_series(arrival)
         verdict = self._same_content(arrival, sha256)
-        self._patients.setdefault((arrival.origin, arrival.study_uid), patient)
+        self._patients[arrival.origin, arrival.study_uid] = patient
         self._makers.setdefault(_series_of(arrival), set()).add(_maker(arrival))
         return verdict
 
-    def _same_patient(self, arrival: Arrival, header: InstanceHeader) -> _Patient:
-        here = _Patient(header.patient_id, header.issuer, header.patient_name)
+    def _same_patient(self, arrival: Arrival, here: Patient) -> Patient:
+        """Who the study's patient is by all that its images say, this one too."""
         known = self._patients.get((arrival.origin, arrival.study_uid), here)
-        for said, is_same, what in (
-            (here.patient_id, here.patient_id == known.patient_id, "Patient ID"),
-            (here.issuer, here.issuer == known.issuer, "Issuer of Patient ID"),
-            (here.name, same_name(here.name, known.name), "Patient's Name"),
+        may_lack = self._may_lack(arrival, known, here)
+        for said, before, is_same, what in (
+            (here.patient_id, known.patient_id, here.patient_id == known.patient_id, "Patient ID"),
+            (here.issuer, known.issuer, here.issuer == known.issuer, "Issuer of Patient ID"),
+            (here.name, known.name, same_name(here.name, known.name), "Patient's Name"),
         ):
-            left_out = arrival.made_by and not said  # viewers copy the Patient ID, not always the rest
-            if not is_same and not left_out:
+            left_out = not said or (not before and not arrival.made_by)
+            if not is_same and not (left_out and what in may_lack):
                 reason = f"Its {what} is not that of the other images of the same study."
                 raise Contradiction(reason, f"{'another' if said else 'no'} {IN_WORDS[what]}")
-        return here
+        return known if arrival.made_by else together(known, here)
 
-    def _was_asked_for(self, arrival: Arrival, header: InstanceHeader) -> None:
+    def _may_lack(self, arrival: Arrival, known: Patient, here: Patient) -> Collection[str]:
+        """What the object, or all before it, may leave out: viewers copy the Patient ID, not always the rest.
+
+        A hospital's archive and its other systems leave out different things.
+        """
+        if arrival.made_by:
+            return IN_WORDS
+        if not (arrival.origin.startswith(OF_A_SITE) and agree(known, here)):
+            return ()
+        asked_for = (arrival.origin, arrival.study_uid) in self._asked_for
+        return ("Issuer of Patient ID", "Patient's Name") if asked_for else ("Issuer of Patient ID",)
+
+    def _was_asked_for(self, arrival: Arrival, said: Patient) -> None:
         """An earlier study is the asked one, of the patient whose studies were asked for, whatever an archive sends."""
         asked = self._asked_for.get((arrival.origin, arrival.study_uid))
         if not asked:
             raise Contradiction("It was sent along with an earlier study that was asked for, but was not asked for.")
-        said = Patient(header.patient_id, header.issuer, header.patient_name, header.birth_date)
         wrong = [contradiction(each, said) for each in asked]
         if all(wrong):
             raise Contradiction(f"It was fetched as an earlier study of a patient, but has {wrong[0]}.", wrong[0])

@@ -140,7 +140,7 @@ def _priors(of_case: Select[int]) -> Select[int]:
     """What is there to compare with: studies of the same site, of the same Patient ID and issuer (docs/adr/0015)."""
     one, prior = aliased(Study), aliased(Study)
     nameless = or_(prior.issuer == "", one.issuer == "")
-    known_as_theirs = and_(prior.fetched, prior.birth_date == one.birth_date, nameless, _fetched_for(prior, one))
+    known_as_theirs = and_(prior.birth_date == one.birth_date, nameless, _fetched_for(prior, one))
     alike = or_(prior.issuer == one.issuer, known_as_theirs)  # name and birth date were compared as it was fetched
     same = and_(prior.patient_id == one.patient_id, alike, prior.origin == one.origin)
     named = and_(one.patient_id != "", one.origin.startswith(OF_A_SITE))
@@ -151,4 +151,5 @@ def _fetched_for(prior: type[Study], one: type[Study]) -> ColumnElement[bool]:
     """Whether it was fetched for the very patient of this study: another issuer may have given the same Patient ID."""
     of_patient = and_(PriorSearch.patient_id == one.patient_id, PriorSearch.issuer == one.issuer)
     asked = select(Prior.id).join(PriorSearch, and_(PriorSearch.id == Prior.search_id, of_patient))
-    return exists(asked.where(Prior.origin == prior.origin, Prior.study_uid == prior.study_uid).correlate(prior, one))
+    fetched = (Prior.origin == prior.origin, Prior.study_uid == prior.study_uid, Prior.was_here.is_(False))
+    return exists(asked.where(*fetched).correlate(prior, one))

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from worklist.history import IMAGE_REPLACED, tell
 from worklist.models import AuditLine, Case, CaseStudy, Instance, Series, SeriesRequest, Study, now
+from worklist.names import same_name
 from worklist.states import CaseState
 from worklist.troubles import signed_on
 
@@ -172,6 +173,7 @@ def _record_study(session: Session, recordings: Sequence[Recording], *, ours: bo
     if first.made_by:
         _audit(session, known, fresh)
     if not ours:
+        _name(known, fresh)
         received_at = max(one.facts.received_at for one in fresh)
         _changed(session, known, received_at, images_added_at=received_at)
     session.flush()
@@ -205,6 +207,7 @@ def _moved(session: Session, study: Study, facts: InstanceFacts) -> None:
     )
 
 
+_WHO = ("patient_name", "birth_date", "issuer")
 _NAMES = tuple(InstanceFacts.__dataclass_fields__)
 
 
@@ -245,6 +248,18 @@ def _study(session: Session, one: Recording) -> Study:
     if owner == "case":
         session.add(CaseStudy(case_id=int(number), study_id=made.id))
     return made
+
+
+def _name(study: Study, fresh: Sequence[Recording]) -> None:
+    """Let the study say whose it is by all its images of this patient: systems of one site leave out different things.
+
+    One that was accepted though it names somebody else adds nothing.
+    """
+    for text in (one.study for one in fresh if one.study.patient_id == study.patient_id):
+        pairs = [(getattr(study, name), getattr(text, name)) for name in _WHO]
+        if all(not known or not said or same_name(known, said) for known, said in pairs):
+            for name in _WHO:
+                setattr(study, name, getattr(study, name) or getattr(text, name))
 
 
 def _audit(session: Session, study: Study, made: Sequence[Recording]) -> None:

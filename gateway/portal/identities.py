@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import combinations
 
-from gateway.names import same_name
 from gateway.portal.words import dicom_date, person_name
 from worklist.models import Case, Study
+from worklist.names import same_name
 
 
 @dataclass(frozen=True, slots=True)

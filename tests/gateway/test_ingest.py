@@ -81,6 +81,44 @@ def test_an_image_of_another_patient_in_the_same_study_is_kept_aside(world, make
     assert world.waiting() == 0
 
 
+@pytest.mark.parametrize("batch", ["in one batch", "later"])
+def test_of_two_issuers_one_is_kept_aside_though_the_first_image_named_none(world, make, batch: str) -> None:
+    study_uid = generate_uid()
+    for issuer in ("", "HOSPITAL", "", "OTHER"):
+        world.receive(make(StudyInstanceUID=study_uid, IssuerOfPatientID=issuer))
+        if batch == "later":
+            world.carry()
+    world.carry()
+    assert len(world.instances()) == 3
+    assert [each.contradicts for each in world.troubles()] == ["another issuer of the Patient ID"]
+    assert world.studies()[0].issuer == "HOSPITAL"
+
+
+LESS = {
+    "no issuer of the Patient ID": {"IssuerOfPatientID": "", "PatientBirthDate": "19991231"},
+    "no name": {"PatientName": ""},
+}
+
+
+@pytest.mark.parametrize("what", LESS)
+def test_what_says_less_of_its_patient_must_agree_in_the_rest(world, make, what: str) -> None:
+    study_uid = generate_uid()
+    world.receive(make(StudyInstanceUID=study_uid))
+    world.receive(make(StudyInstanceUID=study_uid, **LESS[what]))
+    world.carry()
+    assert len(world.instances()) == 1
+    assert [each.contradicts for each in world.troubles()] == [what]
+
+
+def test_an_upload_that_names_no_issuer_is_kept_aside_beside_one_that_does(world, make, people) -> None:
+    """A patient's CDs are of several hospitals, each of which counts its own patients."""
+    study_uid = generate_uid()
+    for issuer in ("HOSPITAL", ""):
+        world.receive(make(StudyInstanceUID=study_uid, IssuerOfPatientID=issuer), "elsewhere:1")
+    world.carry()
+    assert [each.contradicts for each in world.troubles()] == ["no issuer of the Patient ID"]
+
+
 def test_how_a_name_is_written_is_no_contradiction(world, make) -> None:
     study_uid = generate_uid()
     for name in ("Sample^Pat", "SAMPLE^PAT", "Sample^Pat^^^", "Sample ^ Pat"):

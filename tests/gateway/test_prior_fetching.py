@@ -275,6 +275,43 @@ def test_what_its_hospital_sends_in_another_version_than_its_archive_opens_a_cas
     assert len(settle_now(web)) == 2, "the hospital wants this one read"
 
 
+LACKING = {
+    "no issuer": {"IssuerOfPatientID": ""},
+    "no name": {"PatientName": ""},
+    "neither issuer nor birth date": {"IssuerOfPatientID": "", "PatientBirthDate": ""},
+}
+
+
+@pytest.mark.parametrize("said", [(lacking, who) for lacking in LACKING for who in ("archive", "site")], ids="-".join)
+def test_a_study_that_came_first_with_less_about_its_patient_is_one_study_with_what_its_site_sends(
+    web, world, fetch, pacs, said: tuple[str, str]
+) -> None:
+    """All that the site sent was kept aside, and no case was opened."""
+    less, nothing = LACKING[said[0]], dict[str, str]()
+    pacs.hold(world.make(**OLD, **(less if said[1] == "archive" else nothing)))
+    done = fetch(f"PACS@127.0.0.1:{pacs.port}")
+    done.all()
+    world.receive(world.make(**OLD, **(less if said[1] == "site" else nothing)), f"site:{done.site_id}")
+    world.carry()
+    assert world.troubles() == []
+    (study,) = [each for each in world.studies() if each.study_uid == "1.2.1"]
+    assert (study.issuer, study.patient_name, study.birth_date) == ("HOSPITAL", "Sample^Pat", "19600101")
+    assert "1.2.1" in done.seen_below_the_case(web.people.coordinator())
+    assert len(settle_now(web)) == 2, "the hospital wants this one read"
+
+
+def test_a_prior_without_an_issuer_stays_below_the_case_when_its_site_sends_it_by_itself(
+    world, fetch, pacs, people
+) -> None:
+    nameless = OLD | {"IssuerOfPatientID": ""}
+    pacs.hold(world.make(**nameless))
+    done = fetch(f"PACS@127.0.0.1:{pacs.port}")
+    done.all()
+    world.receive(world.make(**nameless), f"site:{done.site_id}")
+    world.carry()
+    assert "1.2.1" in done.seen_below_the_case(people.coordinator())
+
+
 def test_a_case_that_opens_looks_by_itself_and_a_study_that_is_here_is_not_fetched_again(web, world, fetch, pacs):
     pacs.hold(world.make(**OLD))
     done = fetch(f"PACS@127.0.0.1:{pacs.port}")

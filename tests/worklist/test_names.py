@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.names import same_name
+from worklist.names import same_name
 
 TARO, ICHIRO = "山田^太郎", "鈴木^一郎"
 
