@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Select, bindparam, select
 from sqlalchemy.orm import Session
@@ -20,6 +20,8 @@ from orthanc.cache import Archived
 from worklist.access import Sight, sees_study
 from worklist.models import Instance, Series, Study
 from worklist.papers import SEES_SERIES, seeing
+
+_IN_SERIES: Final = (Instance.number.asc().nulls_last(), Instance.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def held_instances(connection: Connection, sight: Sight, study_uid: str, series_
     chosen = (
         _instances()
         .where(Study.study_uid == study_uid, sees_study(sight), SEES_SERIES)
-        .order_by(Series.number.asc().nulls_last(), Series.series_uid, Instance.number.asc().nulls_last(), Instance.id)
+        .order_by(Series.number.asc().nulls_last(), Series.series_uid, *_IN_SERIES)
     )
     if series_uid is not None:
         chosen = chosen.where(Series.series_uid == series_uid)
@@ -89,8 +91,9 @@ def held_instances(connection: Connection, sight: Sight, study_uid: str, series_
 
 
 def instances_of_row(connection: Connection, series_row: int) -> dict[str, Held]:
-    """Return the instances of one row that `held_series` gave out, by SOP Instance UID."""
-    found = (Held(*tuple(row)) for row in connection.execute(_instances().where(Instance.series_id == series_row)))
+    """Return the instances of one row that `held_series` gave out, by SOP Instance UID, in their order."""
+    chosen = _instances().where(Instance.series_id == series_row).order_by(*_IN_SERIES)
+    found = (Held(*tuple(row)) for row in connection.execute(chosen))
     return {held.sop_uid: held for held in found}
 
 

@@ -21,8 +21,7 @@ from dicomweb.retrieving import DOCUMENT, PDF, send
 from dicomweb.rights import current_query
 from dicomweb.services import Services
 from dicomweb.target import Target, held, negotiate
-from dicomweb.thumbnails import draw
-from orthanc.cached import CachedInstance
+from dicomweb.thumbnails import draw, middle_frame
 
 SINGLE_OFFERS: Final = (Offer("image/jpeg"), Offer("image/png"), Offer(MULTIPART, "image/jpeg"))
 MANY_OFFERS: Final = (Offer(MULTIPART, "image/jpeg"), Offer(MULTIPART, "image/png"))
@@ -37,7 +36,7 @@ def rendered(services: Services, target: Target) -> Response:
     if cached.index.document_type == PDF:
         identity = ("rendered", one.sha256)
         return send(cached, negotiate(Offer(PDF)), [cached.bulk(DOCUMENT).pieces], identity)
-    return _picture(services, one, [_middle(cached)], look)
+    return _picture(services, one, [middle_frame(cached)], look)
 
 
 def rendered_frame(services: Services, target: Target) -> Response:
@@ -55,18 +54,13 @@ def thumbnail(services: Services, target: Target) -> Response:
     look = look_of(current_query(), THUMBNAIL)
     one = _chosen(services, target)
     cached = services.cache.get(one.sha256, one.archive_id)
-    number = frame_numbers(target.frames)[0] if target.frames else _middle(cached)
+    number = frame_numbers(target.frames)[0] if target.frames else middle_frame(cached)
     return _picture(services, one, [number], look)
 
 
 def _chosen(services: Services, target: Target) -> Held:
     instances = held(services, target)
     return instances[0] if target.sop_uid is not None else representative(instances)
-
-
-def _middle(cached: CachedInstance) -> int:
-    """The frame that stands for an instance; 1 also where frames cannot be had one by one."""
-    return max(1, cached.frame_count) // 2 + 1
 
 
 def _picture(services: Services, one: Held, numbers: Sequence[int], look: Look) -> Response:

@@ -9,7 +9,9 @@ import structlog
 
 from dicomweb.baked import Baked
 from dicomweb.holdings import HeldSeries
-from orthanc.errors import AlteredInArchive, ArchiveRefused, Unreadable
+from dicomweb.thumbnails import Thumbnails
+from gateway.parts import Parts
+from orthanc.errors import AlteredInArchive, ArchiveRefused, DecoderBusy, Unreadable
 
 AT_ONCE = 20
 AGAIN = 300.0  # seconds until what could not be made is tried again
@@ -20,9 +22,13 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Baking:
-    """Keeps the metadata of every series of an open case as they are now, and lets go of those of others."""
+    """Keeps the metadata of every series of an open case as they are now, and lets go of those of others.
+
+    Its thumbnail is drawn at the same time.
+    """
 
     baked: Baked
+    thumbnails: Thumbnails
     _not_before: dict[HeldSeries, float] = field(default_factory=dict)
     _let_go_at: float = 0.0
 
@@ -42,6 +48,12 @@ class Baking:
     def _keep(self, series: HeldSeries) -> None:
         try:
             self.baked.keep(series)
-        except (AlteredInArchive, ArchiveRefused, Unreadable) as error:
-            log.warning("metadata not ready ahead", series=series.row, error=type(error).__name__)
+            self.thumbnails.draw(series)
+        except (AlteredInArchive, ArchiveRefused, Unreadable, DecoderBusy) as error:
+            log.warning("a series is not ready ahead", series=series.row, error=type(error).__name__)
             self._not_before[series] = time.monotonic() + AGAIN
+
+
+def baking_of(parts: Parts) -> Baking:
+    """Return the one of an installation."""
+    return Baking(parts.baked, Thumbnails(parts.cache, parts.database, parts.decoder))

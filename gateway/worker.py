@@ -11,7 +11,7 @@ import structlog
 from config.settings import Settings
 from gateway.altered import look_again
 from gateway.answering import answering
-from gateway.baking import Baking
+from gateway.baking import baking_of
 from gateway.callers import callers_to_note
 from gateway.carrying import GAP, carrying_of
 from gateway.cases import settle_complete_studies, soon_complete
@@ -119,7 +119,7 @@ def _loops(parts: Parts) -> Sequence[Loop]:
             for number in range(1, AT_ONCE + 1)
         ),
         *prior_loops(parts),
-        Loop("bake", Baking(parts.baked).step, 0.5),
+        Loop("bake", baking_of(parts).step, 0.5),
         Loop("ready", readying.step, 5.0, frozenset(), at_once),
         Loop("altered", lambda: look_again(database, parts.cache), 60.0, frozenset(), at_once),
         Loop("commit", committing.step, 0.3, frozenset({"rows", "asked", "reported"}), committing.soonest),

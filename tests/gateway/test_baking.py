@@ -16,12 +16,13 @@ from config.keys import KeyRing
 from dicomweb.baked import Baked
 from dicomweb.holdings import HeldSeries
 from dicomweb.ready import ReadyMetadata
-from gateway.baking import Baking
+from gateway.baking import baking_of
 from gateway.cases import settle_complete_studies
 from gateway.sealed_rows import rotate_rows, rows_need
 from gateway.unlocking import unlock
 from orthanc.archive import Archive
 from orthanc.cache import ReadCache
+from orthanc.shelf import PICTURES
 from worklist.models import Case, Instance, Series, SeriesMetadata, Study, now
 from worklist.states import CaseState
 
@@ -39,7 +40,7 @@ def ready(web: Any, people: Any) -> int:
     with web.database.writing() as session:
         session.query(Study).one().last_at -= timedelta(hours=1)
     settle_complete_studies(web.parts)
-    Baking(web.parts.baked).step()
+    baking_of(web.parts).step()
     with web.database.reading() as session:
         case = session.query(Case).one()
         assert case.state is CaseState.READY
@@ -83,7 +84,7 @@ def test_a_late_image_is_in_them(web, people, ready) -> None:
     before = rows(web)
     web.world.receive(web.world.make(StudyInstanceUID="1.2.3", SeriesInstanceUID="1.2.3.1"), f"site:{site_of(web)}")
     web.world.carry()
-    Baking(web.parts.baked).step()
+    baking_of(web.parts).step()
     changed = [series for series, row in rows(web).items() if row != before[series]]
     assert len(changed) == 1
     forget_the_cache(web)
@@ -109,10 +110,10 @@ def test_they_are_gone_with_their_series_and_when_the_case_is_closed(web, ready)
         session.query(Series).filter_by(id=one.id).delete()
     assert len(rows(web)) == 1
     move(web, CaseState.SIGNED)
-    Baking(web.parts.baked).step()
+    baking_of(web.parts).step()
     assert len(rows(web)) == 1
     move(web, CaseState.DELIVERED)
-    Baking(web.parts.baked).step()
+    baking_of(web.parts).step()
     assert rows(web) == {}
 
 
@@ -173,7 +174,7 @@ def test_one_series_that_cannot_be_made_holds_up_no_other_and_is_not_tried_at_on
         broken.sha256, broken.archive_id = "0" * 64, "no-such-instance"
     web.parts.cache.close()
     shutil.rmtree(web.world.folders.cache)
-    baking = Baking(web.parts.baked)
+    baking = baking_of(web.parts)
     assert not baking.step()
     assert len(rows(web)) == 1
     assert len(baking._not_before) == 1
@@ -193,3 +194,17 @@ def ready_series(web: Any) -> list[HeldSeries]:
 def unlock_elsewhere(folder: Path) -> KeyRing:
     folder.mkdir()
     return file_ring_made(folder / "keys.json")
+
+
+def test_the_thumbnail_of_each_series_is_drawn_before_anybody_asks(web: Any, people: Any, ready: int) -> None:
+    kept = web.world.folders.cache / PICTURES
+
+    def drawn() -> set[str]:
+        return {file.name for file in kept.rglob("*") if file.is_file()}
+
+    ahead, boss = drawn(), people.coordinator()
+    assert len(ahead) == 2
+    for path in ("studies/1.2.3/series/1.2.3.1", "studies/1.2.3/series/1.2.3.2", "studies/1.2.3"):
+        shown = web.ask(boss, "GET", f"/dicom-web/cases/{ready}/{path}/thumbnail", headers={"Accept": "image/*"})
+        assert (shown.status_code, shown.content_type) == (200, "image/jpeg")
+    assert drawn() == ahead

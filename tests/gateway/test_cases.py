@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.baking import Baking
+from gateway.baking import baking_of
 from gateway.cases import settle_complete_studies, soon_complete
 from orthanc.shelf import BAKED
 from worklist.models import Case, Study
@@ -36,7 +36,7 @@ def baked(web) -> set[str]:
 
 
 def test_a_ready_case_has_its_metadata_baked_once_for_every_root(web, people, settled) -> None:
-    Baking(web.parts.baked).step()
+    baking_of(web.parts).step()
     ahead = baked(web)
     assert len(ahead) == 2
     boss, accept = people.coordinator(), {"Accept": "application/dicom+json"}
@@ -58,7 +58,7 @@ def test_a_case_is_ready_although_its_metadata_cannot_be_baked_now(web, people) 
         study.last_at -= timedelta(hours=1)
         study.series[0].instances[0].sha256, study.series[0].instances[0].archive_id = "0" * 64, "no-such-instance"
     settle_complete_studies(web.parts)
-    Baking(web.parts.baked).step()
+    baking_of(web.parts).step()
     with web.database.reading() as session:
         assert session.query(Case).one().state is CaseState.READY
 
