@@ -78,8 +78,9 @@ class OrjsonProvider(JSONProvider):
 def create_app(settings: Settings) -> flask.Flask:
     """Build the application of one installation. Raises AssetsMissing, RuleFileError, ConfigurationError."""
     parts = build_parts(settings)
-    warm_up(parts.database)
-    return assemble(parts)
+    app = assemble(parts)
+    warm_up(app.extensions["overread-images"], app.extensions["overread-sessions"])
+    return app
 
 
 def assemble(parts: Parts) -> flask.Flask:
@@ -95,7 +96,7 @@ def assemble(parts: Parts) -> flask.Flask:
     answer_errors(app, render_error)
     access_log = app.extensions["overread-access-log"] = AccessLog(parts.database)
     _add_pages(app, parts, access_log)
-    images = _dicomweb(parts, access_log)
+    images = app.extensions["overread-images"] = _dicomweb(parts, access_log)
     app.register_blueprint(dicomweb.blueprint.create_blueprint(images))
     app.extensions["overread-quickly"] = Quickly(Quick(images), HEADERS, parts.database.revision.local)
     health = Health(settings, parts.database, parts.archive, parts.inbox, parts.sender)

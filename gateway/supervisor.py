@@ -32,6 +32,9 @@ LARGE_LOG = 50 << 20
 NICENESS = 5
 """Who waits for an answer goes first: receivers and pages, then the worker and our archive."""
 
+LAST = 10
+"""For what nobody waits for at a start, beside people who do."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:

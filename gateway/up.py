@@ -19,6 +19,7 @@ from gateway.installation import Folders, read_secrets, remember_start
 from gateway.listening import where
 from gateway.readiness import ready_file
 from gateway.supervisor import (
+    LAST,
     NICENESS,
     Part,
     StartFailed,
@@ -159,7 +160,7 @@ def _start(settings: Settings, folders: Folders, supervisor: Supervisor, managed
                 to_stderr(sentence)
             if settings.demo:
                 to_stderr(f"open {_pages(settings)}/login and choose an account (password: demo)")
-                supervisor.run_once(_child(settings, "demo", "send-demo"))
+                supervisor.run_once(replace(_child(settings, "demo", "send-demo"), nice=LAST))
             supervisor.watch()
     finally:
         supervisor.stop()

@@ -9,44 +9,46 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import configure_mappers
 
-from config.database import Database
 from dicomweb.attributes import Level
 from dicomweb.holdings import held_series
 from dicomweb.parameters import remembered_search
 from dicomweb.planning import Way
 from dicomweb.problems import Problem
 from dicomweb.searching import Scope, search_rows
-from worklist.access import Sight, Viewer
-from worklist.states import Role
+from dicomweb.services import Services
+from gateway.accounts.sessions import Sessions
+from gateway.rehearsal import rehearse, strangers
+from worklist.access import Sight
 
 log = structlog.get_logger()
 
 NO_UID: Final = "0"
-READER: Final = Viewer(0, frozenset({Role.READER}), frozenset({"of nothing"}), None)
-"""Nobody's rights, in the shape of those who wait: the statements are the same, but for their values."""
-
 FIRST: Final = ((Level.STUDY, (("StudyInstanceUID", NO_UID),), Scope()), (Level.SERIES, (), Scope(NO_UID)))
 """What OHIF searches for when it opens a study."""
 
 
-def warm_up(database: Database) -> None:
-    """Have SQLAlchemy's mappers, and the statements with which a reader opens a study; they find nothing.
+def warm_up(images: Services, sessions: Sessions) -> None:
+    """Have SQLAlchemy's mappers, and all that opening a study takes: statements, modules, what is due first.
 
     Where the database does not answer, the first request waits for them as it does for the database.
     """
     configure_mappers()
     try:
-        _ask(database)
+        sessions.rehearse()
+        _ask(images)
+        rehearse(images)
     except SQLAlchemyError as error:
         log.warning("not warmed up", error=type(error).__name__)
 
 
-def _ask(database: Database) -> None:
-    with database.engine.connect() as connection:
+def _ask(images: Services) -> None:
+    """Ask the statements of a reader; they find nothing. So they are made even where nothing is to be read yet."""
+    readers = strangers(None, frozenset({"of nothing"}))
+    with images.database.engine.connect() as connection:
         for case_id in (None, 0):
-            sight = Sight(READER, case_id)
             for level, query, scope in FIRST:
-                search_rows(connection, sight, remembered_search(query, level), scope, Way.NAMED)
+                search = remembered_search(query, level)
+                search_rows(connection, Sight(next(readers), case_id), search, scope, Way.NAMED)
             for series_uid in (None, NO_UID):
                 with suppress(Problem):
-                    held_series(connection, sight, NO_UID, series_uid)
+                    held_series(connection, Sight(next(readers), case_id), NO_UID, series_uid)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import flask
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, selectinload
 
@@ -73,6 +73,13 @@ class Sessions:
         """Ask the database again from now on."""
         self._remembered.forget()
 
+    def rehearse(self) -> None:
+        """Have the statements by which somebody is found; they find nobody. Raises SQLAlchemyError."""
+        with self.database.reading() as session:
+            self._of_token(session, "")
+            self._of_cookie(session, "")
+            session.scalars(_person(0, "")).one_or_none()
+
     def _found(self, key: str) -> _Known:
         return self._remembered.get(key, lambda: self._look_up(key))
 
@@ -95,15 +102,13 @@ class Sessions:
         return token.person, token.scope
 
     def _of_cookie(self, session: Session, value: str) -> Person | None:
-        query = select(Person).where(Person.active).options(selectinload(Person.roles))
         sha256, _, uniquifier = value.partition(":")
         row = devices.find(session, sha256, self.lifetime)
         if row is None:
             return None
         if now() - row.used_at > devices.MARKED:
             self._mark(WebSession, row.id)
-        mine = query.where(Person.id == row.person_id, Person.fs_uniquifier == uniquifier)
-        return session.scalars(mine).one_or_none()
+        return session.scalars(_person(row.person_id, uniquifier)).one_or_none()
 
     def _mark(self, table: type[WebSession | ApiToken], row_id: int) -> None:
         try:
@@ -111,6 +116,11 @@ class Sessions:
                 devices.mark_used(session, table, row_id)
         except OperationalError:
             return  # the database is busy: the next request marks it
+
+
+def _person(row_id: int, uniquifier: str) -> Select[Person]:
+    mine = (Person.id == row_id, Person.fs_uniquifier == uniquifier)
+    return select(Person).where(Person.active, *mine).options(selectinload(Person.roles))
 
 
 def this_device() -> str:

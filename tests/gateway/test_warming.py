@@ -1,33 +1,77 @@
-"""The first request after a start finds its statements made."""
+"""Who opens a study first after a start finds everything made, and nobody gains a right by the rehearsal."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
+import pytest
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import CacheStats
 
-from config.database import Database, connect
-from dicomweb.attributes import Level
-from dicomweb.parameters import remembered_search
-from dicomweb.searching import Scope, search_rows
+from gateway.baking import Baking
 from gateway.warming import warm_up
-from worklist.access import Sight
+from worklist.access import Viewer
+from worklist.models import Base
+
+JSON = {"Accept": "application/dicom+json", "Accept-Encoding": "gzip"}
+FRAME = {"Accept": "multipart/related; type=application/octet-stream; transfer-syntax=*"}
 
 
-def test_the_first_search_of_a_reader_compiles_nothing(database: Database, people) -> None:
-    """It took 90 ms of CPU after each start, before which a study did not open."""
-    sight = Sight(people.reader("neuroradiology", "thoracic"), 7)
-    warm_up(database)
-    found = []
-    event.listen(database.engine, "after_cursor_execute", lambda *told: found.append(told[4].cache_hit))
-    with database.engine.connect() as connection:
-        search = remembered_search((("StudyInstanceUID", "1.2.3"),), Level.STUDY)
-        search_rows(connection, sight, search, Scope())
-    assert found[-1] is CacheStats.CACHE_HIT
+@pytest.fixture
+def reader(web: Any, people: Any) -> Viewer:
+    """Who holds a case of one image, after a start."""
+    reader = people.reader("neuroradiology", "thoracic")
+    web.world.held_case(reader, people.site(), web.world.make(StudyInstanceUID="1.2.3", SeriesInstanceUID="1.2.3.1"))
+    Baking(web.parts.baked).step()
+    web.parts.cache.close()
+    warm_up(web.app.extensions["overread-images"], web.app.extensions["overread-sessions"])
+    return reader
 
 
-def test_a_start_needs_no_database(tmp_path: Path) -> None:
-    nowhere = connect(f"sqlite:///{tmp_path / 'rows.db'}")
-    warm_up(nowhere)
-    nowhere.close()
+def opening(web: Any) -> list[tuple[str, dict[str, str]]]:
+    """What OHIF asks for, below both roots."""
+    (image,), series = web.world.instances(), "/studies/1.2.3/series/1.2.3.1"
+    asked = {
+        "/studies?StudyInstanceUID=1.2.3": JSON,
+        "/studies/1.2.3/series": JSON,
+        f"{series}/metadata": JSON,
+        f"{series}/instances/{image.sop_uid}/frames/1": FRAME,
+    }
+    return [(f"/dicom-web{root}{path}", how) for root in ("/cases/1", "") for path, how in asked.items()]
+
+
+def test_who_opens_a_study_first_compiles_no_statement_about_images(web, reader) -> None:
+    """It took 90 ms of CPU after each start for the search alone, and again for the series and for their metadata."""
+    compiled: list[str] = []
+
+    def note(*told: Any) -> None:
+        if told[4].cache_hit is CacheStats.CACHE_MISS and "FROM person" not in told[2] and "api_token" not in told[2]:
+            compiled.append(told[2])
+
+    event.listen(web.parts.database.engine, "after_cursor_execute", note)
+    for path, how in opening(web):
+        assert web.ask(reader, "GET", path, headers=how).status_code == 200
+    assert compiled == []
+
+
+def test_what_is_due_first_is_in_memory(web, reader) -> None:
+    (image,) = web.world.instances()
+    assert web.parts.cache.at_hand(image.sha256) is not None
+
+
+def test_nobody_is_let_in_by_the_rehearsal_and_nobody_is_said_to_have_looked(web, reader) -> None:
+    quickly = web.app.extensions["overread-quickly"]
+    for path, how in opening(web):
+        plain, _, query = path.partition("?")
+        for host in ("localhost", "127.0.0.1:8080"):
+            said = [(b"host", host.encode()), *((name.lower().encode(), value.encode()) for name, value in how.items())]
+            scope = {"method": "GET", "raw_path": plain.encode(), "query_string": query.encode(), "headers": said}
+            assert quickly.answer(scope) is None
+        assert web.ask(None, "GET", path, headers=how).status_code == 401
+    assert {line.person_id for line in web.app.extensions["overread-access-log"]._lines} == {None}
+
+
+def test_a_start_needs_no_tables(web, reader) -> None:
+    images = web.app.extensions["overread-images"]
+    Base.metadata.drop_all(web.parts.database.engine)
+    warm_up(images, web.app.extensions["overread-sessions"])
