@@ -2,7 +2,7 @@
 
 A server's event loop asks here first. Only what is at hand in memory, was found to be in sight (`dicomweb.verdicts`),
 and can be sent as it lies there is answered, with the bytes and headers that the routes of `dicomweb.wado` would send;
-everything else is None, and the routes answer it, whatever the answer is.
+everything else is None, and the routes answer it, whatever the answer is. For searches: `dicomweb.quick_searches`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from http import HTTPStatus
 from typing import Final
 
 from werkzeug.datastructures import Accept
-from werkzeug.http import parse_accept_header, parse_etags
+from werkzeug.http import parse_accept_header
 
 from dicomweb.accept import Offer, accepted, choose
 from dicomweb.answers import CACHE_CONTROL, VARY
 from dicomweb.content import Plan, size_of
 from dicomweb.frames import frame_offers
+from dicomweb.heads import LARGEST, Asked, Reply, is_known
 from dicomweb.metadata import OFFERS, VARY_ENCODED, etag_of_series
 from dicomweb.problems import Problem
 from dicomweb.retrieving import frames_of, planned, wire_syntax
@@ -33,31 +34,10 @@ from orthanc.cached import CachedInstance
 from orthanc.errors import NoSuchFrame
 
 ACCEPT_RANGES: Final = (("Accept-Ranges", "bytes"),)
-LARGEST: Final = 1 << 20
-"""What is larger is sent piece by piece."""
-
 _PATH: Final = re.compile(
     rf"{URL_PREFIX}(?:/cases/([0-9]{{1,9}}))?/studies/([0-9.]+)/series/([0-9.]+)"
     r"(?:/metadata|/instances/([0-9.]+)/frames/([0-9,]{1,200}))"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The head of a GET without a query; `headers` by their names in lower case, each of them once."""
-
-    path: str
-    headers: Mapping[str, str]
-    address: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A whole answer."""
-
-    status: HTTPStatus
-    headers: tuple[tuple[str, str], ...]
-    body: bytes | bytearray
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +58,7 @@ class Quick:
 
     def answer(self, asked: Asked) -> Reply | None:
         """Return the answer if it is at hand. It reads no disk and waits for nothing but a look at the database."""
-        match = _PATH.fullmatch(asked.path)
+        match = None if asked.query else _PATH.fullmatch(asked.path)
         if match is None or "range" in asked.headers:
             return None
         case, study_uid, series_uid, sop_uid, frames = match.groups()
@@ -146,7 +126,7 @@ def _json_offer(accept: str, encodings: str) -> Offer | None:
 
 def _reply(found: _Representation, seen: str) -> Reply | None:
     more = (("ETag", f'"{found.etag}"'), ("Cache-Control", CACHE_CONTROL), *HEADERS)
-    if seen and parse_etags(seen).contains_weak(found.etag):
+    if is_known(found.etag, seen):
         kept = tuple(one for one in found.headers if not one[0].startswith("Content-"))
         return Reply(HTTPStatus.NOT_MODIFIED, (*kept, *more), b"")
     body = found.body if isinstance(found.body, bytes) else _read(found.cached, found.body)

@@ -14,7 +14,7 @@ from dicomweb.problems import bad_request, not_found, unauthorized
 from dicomweb.roots import CASE, case_id_of, root_url
 from dicomweb.services import Access, Services
 from dicomweb.uids import is_uid
-from dicomweb.verdicts import ASKER, Moment, Question, asker_of
+from dicomweb.verdicts import ASKER, Asker, Moment, Question, asker_of
 from worklist.access import NOBODY, Sight, sees_case
 from worklist.models import Case
 
@@ -42,6 +42,8 @@ def guard(blueprint: Blueprint, services: Services) -> None:
         viewer = services.viewer()
         if viewer is None:
             raise unauthorized()
+        if request.method == "GET":  # a token may be for less than that
+            services.askers.keep(_asker(), current_moment(), Asker(viewer, services.base_url()))
         g.dicomweb_sight = Sight(viewer, _case_id())
         for name, value in (request.view_args or {}).items():
             if name in UID_ARGUMENTS and not is_uid(value):
@@ -74,8 +76,7 @@ def current_moment() -> Moment:
 
 def current_question(study_uid: str, series_uid: str) -> Question:
     """Return who asks for a series here, as `dicomweb.quick` reads it from a request's head."""
-    who = asker_of({name: request.headers.get(name, "") for name in ASKER})
-    return Question(who, current_sight().case_id, study_uid, series_uid)
+    return Question(_asker(), current_sight().case_id, study_uid, series_uid)
 
 
 def current_root(services: Services) -> str:
@@ -83,14 +84,17 @@ def current_root(services: Services) -> str:
     return root_url(services.base_url(), current_sight().case_id)
 
 
-def require_case(session: Session) -> None:
+def require_case(session: Session, sight: Sight) -> None:
     """Raise `not_found()` if the path names a case that this person may not see, or none."""
-    sight = current_sight()
     if sight.case_id is None:
         return
     seen = select(Case.id).where(Case.id == sight.case_id, sees_case(sight.viewer))
     if session.scalar(seen) is None:
         raise not_found()
+
+
+def _asker() -> tuple[str, ...]:
+    return asker_of({name: request.headers.get(name, "") for name in ASKER})
 
 
 def _case_id() -> int | None:

@@ -12,7 +12,7 @@ from dicomweb.keeping import StoreTarget
 from dicomweb.known import KnownSeries
 from dicomweb.planning import Crowds
 from dicomweb.received import StoreLimits
-from dicomweb.verdicts import Verdicts
+from dicomweb.verdicts import Asker, Lately, Question, Verdict
 from dicomweb.written import WrittenResults
 from orthanc.cache import ReadCache
 from orthanc.decoder import Decoder
@@ -64,4 +64,5 @@ class Services:
     known: KnownSeries = field(default_factory=KnownSeries)
     written: WrittenResults = field(default_factory=WrittenResults)
     crowds: Crowds = field(default_factory=Crowds)
-    verdicts: Verdicts = field(default_factory=Verdicts)
+    verdicts: Lately[Question, Verdict] = field(default_factory=Lately)
+    askers: Lately[tuple[str, ...], Asker] = field(default_factory=Lately)

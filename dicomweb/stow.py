@@ -119,7 +119,7 @@ def _takes(services: Services, study_uid: str) -> Takes:
     if current_sight().case_id is None:
         return lambda _, uid: study_uid in {"", uid}
     with services.database.reading() as session:
-        require_case(session)
+        require_case(session, current_sight())
         of_case = studies_in_sight(session, current_sight())
     wanted = {(origin, uid) for origin, uid in of_case if study_uid in {"", uid}}
     if study_uid and not wanted:

@@ -1,4 +1,4 @@
-"""What somebody was found to see of a series: it holds until anything is committed to the database, at most a second.
+"""Who was found to ask, and what they were found to see: it holds until anything is committed, at most a second.
 
 Nothing is ever out of date: the revision of the database is read before rights are looked up, and again before they are
 used. The second bounds what changes with time alone, a session or a link that expires. See docs/adr/0014.
@@ -9,13 +9,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from dicomweb.holdings import HeldSeries
 from dicomweb.known import Instances
-from worklist.access import Sight
+from worklist.access import Sight, Viewer
 
 HOLDS: Final = 1.0
 MOST: Final = 1000
@@ -63,25 +63,51 @@ class Verdict:
     instances: Instances
 
 
-class Verdicts:
-    """The verdicts of the last moment, bounded in number. Safe for threads."""
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Somebody who asks: their rights, and the public URL of /dicom-web under which they came."""
 
-    def __init__(self) -> None:
+    viewer: Viewer
+    base_url: str
+
+
+Key = TypeVar("Key", bound=Hashable)
+Found = TypeVar("Found")
+
+
+def _one(_: object) -> int:
+    return 1
+
+
+class Lately(Generic[Key, Found]):
+    """What was found in the last moment, bounded: at most `most` of what `weigh` measures. Safe for threads."""
+
+    def __init__(self, most: int = MOST, weigh: Callable[[Found], int] = _one) -> None:
+        self._most, self._weigh, self._weight = most, weigh, 0
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Question, tuple[Moment, Verdict]] = OrderedDict()
+        self._kept: OrderedDict[Key, tuple[Moment, Found]] = OrderedDict()
 
-    def find(self, question: Question, now: Moment) -> Verdict | None:
-        """Return what was found of this question, if it still holds."""
+    def find(self, key: Key, now: Moment) -> Found | None:
+        """Return what was found, if it still holds."""
+        kept = self.entry(key, now)
+        return kept[1] if kept else None
+
+    def entry(self, key: Key, now: Moment) -> tuple[Moment, Found] | None:
+        """Return what was found and since when it holds, if it still does."""
         with self._lock:
-            found = self._kept.get(question)
-        if found is None or found[0].revision != now.revision or now.at - found[0].at > HOLDS:
+            kept = self._kept.get(key)
+        if kept is None or kept[0].revision != now.revision or now.at - kept[0].at > HOLDS:
             return None
-        return found[1]
+        return kept
 
-    def keep(self, question: Question, asked: Moment, verdict: Verdict) -> None:
+    def keep(self, key: Key, asked: Moment, found: Found) -> None:
         """Remember what was found at the moment `asked` or later."""
         with self._lock:
-            self._kept[question] = asked, verdict
-            self._kept.move_to_end(question)
-            while len(self._kept) > MOST:
-                self._kept.popitem(last=False)
+            self._drop(self._kept.pop(key, None))
+            self._kept[key] = asked, found
+            self._weight += self._weigh(found)
+            while self._weight > self._most:
+                self._drop(self._kept.popitem(last=False)[1])
+
+    def _drop(self, kept: tuple[Moment, Found] | None) -> None:
+        self._weight -= self._weigh(kept[1]) if kept else 0

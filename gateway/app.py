@@ -14,6 +14,7 @@ import dicomweb.roots
 import dicomweb.services
 from config.settings import Settings
 from dicomweb.quick import Quick
+from dicomweb.quick_searches import QuickSearches
 from gateway import assets, metrics, openapi
 from gateway.access_log import AccessLog
 from gateway.accounts.guests import Guests, beholder
@@ -98,7 +99,8 @@ def assemble(parts: Parts) -> flask.Flask:
     _add_pages(app, parts, access_log)
     images = app.extensions["overread-images"] = _dicomweb(parts, access_log)
     app.register_blueprint(dicomweb.blueprint.create_blueprint(images))
-    app.extensions["overread-quickly"] = Quickly(Quick(images), HEADERS, parts.database.revision.local)
+    local = parts.database.revision.local
+    app.extensions["overread-quickly"] = Quickly(Quick(images), QuickSearches(images), HEADERS, local)
     health = Health(settings, parts.database, parts.archive, parts.inbox, parts.sender)
     app.register_blueprint(metrics.create_blueprint(health, parts.folders.counters))
     app.register_blueprint(openapi.create_blueprint())

@@ -2,8 +2,8 @@
 
 granian gives a thread to a WSGI request as soon as its head is there, and that thread then waits for the body without
 an end: 96 slow senders stopped everything. Here a small body is complete, within its deadline, before a thread is
-taken; and an answer that its reader does not take holds none either. See docs/adr/0010-slow-clients.md. Frames and the
-metadata of a series, where they are at hand, take none at all (docs/adr/0014).
+taken; and an answer that its reader does not take holds none either. See docs/adr/0010-slow-clients.md. Frames, the
+metadata of a series and searches, where they are at hand, take none at all (docs/adr/0014, 0023).
 """
 
 from __future__ import annotations
@@ -83,8 +83,7 @@ class Bridge:
             if whole is None:
                 await self._request(environ_of(scope), receive, send)
             else:
-                await send({"type": "http.response.start", "status": whole.status, "headers": whole.headers})
-                await send({"type": "http.response.body", "body": whole.body})
+                await self._send_whole(whole, send)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
 
@@ -93,8 +92,18 @@ class Bridge:
         if not is_quick(scope):
             return None
         if self.quickly.local:
-            return self.quickly.answer(scope)
-        return await self._in_thread(partial(self.quickly.answer, scope))
+            whole = self.quickly.at_hand(scope)
+            if whole is not None or not self.quickly.may_find(scope):
+                return whole
+        return await self._in_thread(partial(self.quickly.find, scope))
+
+    async def _send_whole(self, whole: Whole, send: Send) -> None:
+        await send({"type": "http.response.start", "status": whole.status, "headers": whole.headers})
+        try:
+            async with asyncio.timeout(STALLED if len(whole.body) > JOINED else None):
+                await send({"type": "http.response.body", "body": whole.body})
+        except TimeoutError:
+            log.warning("somebody asked for an answer and did not take it")
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()

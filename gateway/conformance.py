@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from config.settings import Settings, load_settings
-from dicomweb import metadata, qido, rendering, stow
+from dicomweb import finding, metadata, rendering, stow
 from dicomweb.accept import Offer
 from dicomweb.attributes import ATTRIBUTES, Matching
+from dicomweb.finding import SEARCHES
 from dicomweb.keeping import FailureReason as StowReason
 from dicomweb.parameters import MOST_KEYS
-from dicomweb.qido import SEARCHES
 from dicomweb.wado import RESOURCES
 from gateway import answering, found
 from gateway.prior_search import MOST_ATTEMPTS
@@ -251,7 +251,7 @@ def _keys() -> Iterator[Row]:
 
 
 def _media() -> Iterator[Row]:
-    yield "search", _offers(qido.OFFERS)
+    yield "search", _offers(finding.OFFERS)
     yield "store", _offers(stow.OFFERS)
     yield "metadata", _offers(metadata.OFFERS)
     yield "rendered, one frame", _offers(rendering.SINGLE_OFFERS)

@@ -1,4 +1,4 @@
-"""The quick answers of `dicomweb.quick` in the words of ASGI, for the event loop to ask first."""
+"""The quick answers of `dicomweb` in the words of ASGI, for the event loop to ask first."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
-from dicomweb.quick import Asked, Quick
+from dicomweb.heads import Asked, Reply
+from dicomweb.quick import Quick
+from dicomweb.quick_searches import QuickSearches
 from dicomweb.roots import URL_PREFIX
 from gateway.environ import Scope
 
@@ -27,17 +29,30 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class Quickly:
-    """Answers heads that can be answered at once. `local`: without waiting for anything, so that a loop may ask."""
+    """Answers heads without the application. `local`: a loop may ask what is at hand: that waits for nothing."""
 
     quick: Quick
+    searches: QuickSearches
     defaults: Mapping[str, str]
     """Headers of every answer of the application, where the answer has none of its own."""
     local: bool
 
-    def answer(self, scope: Scope) -> Whole | None:
-        """Return the answer to a request; None: ask the application."""
+    def at_hand(self, scope: Scope) -> Whole | None:
+        """Return the answer to a request if it is there; None: `find` it, or ask the application."""
         asked = asked_of(scope)
-        reply = self.quick.answer(asked) if asked else None
+        return self._whole(self.quick.answer(asked) or self.searches.at_hand(asked)) if asked else None
+
+    def may_find(self, scope: Scope) -> bool:
+        """Whether `find` is worth a thread."""
+        asked = asked_of(scope)
+        return asked is not None and self.searches.may_find(asked)
+
+    def find(self, scope: Scope) -> Whole | None:
+        """Return the answer to a request, for which a thread may wait; None: ask the application."""
+        asked = asked_of(scope)
+        return self._whole(self.searches.find(asked) or self.quick.answer(asked)) if asked else None
+
+    def _whole(self, reply: Reply | None) -> Whole | None:
         if reply is None:
             return None
         own = {name for name, _ in reply.headers}
@@ -46,9 +61,9 @@ class Quickly:
 
 
 def asked_of(scope: Scope) -> Asked | None:
-    """Read a head; None for what is no plain GET of an image, or has anything that would need interpretation."""
+    """Read a head; None for what is no plain GET of an image or search, or has what would need interpretation."""
     path = cast("bytes", scope["raw_path"])
-    if scope["method"] != "GET" or not path.startswith(_BELOW) or scope["query_string"] or b"%" in path:
+    if scope["method"] != "GET" or not path.startswith(_BELOW) or b"%" in path:
         return None
     headers: dict[str, str] = {}
     for raw_name, raw_value in cast("Iterable[tuple[bytes, bytes]]", scope["headers"]):
@@ -57,7 +72,8 @@ def asked_of(scope: Scope) -> Asked | None:
             return None
         headers[name] = raw_value.decode("latin-1")
     client = cast("tuple[str, int] | None", scope.get("client"))
-    return Asked(path.decode("latin-1"), headers, client[0] if client else "")
+    query = cast("bytes", scope["query_string"]).decode("latin-1")
+    return Asked(path.decode("latin-1"), headers, client[0] if client else "", query)
 
 
 def is_quick(scope: Scope) -> bool:

@@ -11,7 +11,7 @@ from pydicom.sequence import Sequence
 from pydicom.uid import generate_uid
 
 from dicomweb.attributes import ATTRIBUTES, Level, Matching, Returned
-from dicomweb.qido import SEARCHES
+from dicomweb.finding import SEARCHES
 from worklist.models import Case, CaseStudy, Instance, Series, Study
 from worklist.states import CaseState
 
