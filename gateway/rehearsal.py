@@ -19,7 +19,7 @@ from dicomweb.blueprint import create_blueprint
 from dicomweb.holdings import HeldSeries
 from dicomweb.roots import URL_PREFIX, root_url
 from dicomweb.services import Services
-from dicomweb.verdicts import Verdicts
+from dicomweb.verdicts import Lately
 from worklist.access import Viewer
 from worklist.models import Case, CaseStudy, Instance, Series, Study
 from worklist.states import CaseState, Role
@@ -85,7 +85,8 @@ def _stage(images: Services, piece: _Piece) -> flask.Flask:
     """An application in which everybody is the case's reader."""
     readers = strangers(piece.reader_id, frozenset({piece.subspecialty}))
     stage = flask.Flask("rehearsal", static_folder=None)
-    services = replace(images, viewer=lambda: next(readers), audit=lambda _: None, verdicts=Verdicts())
+    apart = replace(images, verdicts=Lately(), askers=Lately())  # nobody else may be taken for this reader
+    services = replace(apart, viewer=lambda: next(readers), audit=lambda _: None)
     stage.register_blueprint(create_blueprint(services))
     return stage
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import CacheStats
 
-from gateway.baking import Baking
+from gateway.baking import baking_of
 from gateway.warming import warm_up
 from worklist.access import Viewer
 from worklist.models import Base
@@ -22,7 +22,7 @@ def reader(web: Any, people: Any) -> Viewer:
     """Who holds a case of one image, after a start."""
     reader = people.reader("neuroradiology", "thoracic")
     web.world.held_case(reader, people.site(), web.world.make(StudyInstanceUID="1.2.3", SeriesInstanceUID="1.2.3.1"))
-    Baking(web.parts.baked).step()
+    baking_of(web.parts).step()
     web.parts.cache.close()
     warm_up(web.app.extensions["overread-images"], web.app.extensions["overread-sessions"])
     return reader
@@ -66,7 +66,8 @@ def test_nobody_is_let_in_by_the_rehearsal_and_nobody_is_said_to_have_looked(web
         for host in ("localhost", "127.0.0.1:8080"):
             said = [(b"host", host.encode()), *((name.lower().encode(), value.encode()) for name, value in how.items())]
             scope = {"method": "GET", "raw_path": plain.encode(), "query_string": query.encode(), "headers": said}
-            assert quickly.answer(scope) is None
+            assert quickly.at_hand(scope) is None
+            assert quickly.find(scope) is None
         assert web.ask(None, "GET", path, headers=how).status_code == 401
     assert {line.person_id for line in web.app.extensions["overread-access-log"]._lines} == {None}
 
