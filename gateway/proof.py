@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from orthanc.archive import Archive
-from orthanc.errors import GoneFromDisk, NotInArchive
+from orthanc.errors import AlteredInArchive, GoneFromDisk, NotInArchive
 from scp.part10 import NotDicom, split_part10
 
 _HEAD = 64 << 10  # more than any file meta
@@ -22,7 +22,7 @@ def holds(archive: Archive, archive_id: str, md5: str, sha256: str) -> bool:
         if archive.md5(archive_id) == md5:
             return archive.verify(archive_id)
         return _dataset_digest(archive, archive_id) == sha256
-    except (NotInArchive, GoneFromDisk):
+    except (NotInArchive, GoneFromDisk, AlteredInArchive):
         return False
 
 

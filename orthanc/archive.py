@@ -17,7 +17,14 @@ from orthanc_api_client import OrthancApiClient
 from orthanc_api_client.api_client import SystemStatistics
 from orthanc_api_client.exceptions import OrthancApiException
 
-from orthanc.errors import ArchiveConflict, ArchiveRefused, ArchiveUnavailable, GoneFromDisk, NotInArchive
+from orthanc.errors import (
+    AlteredInArchive,
+    ArchiveConflict,
+    ArchiveRefused,
+    ArchiveUnavailable,
+    GoneFromDisk,
+    NotInArchive,
+)
 from orthanc.place import Place, place_of, variants
 from orthanc.wire import Body, Wire
 
@@ -127,7 +134,7 @@ class Archive:
             self._wire.read("POST", f"{place_of(archive_id).path}/verify-md5")
         except NotInArchive:
             self.fetch(archive_id)  # an Orthanc that keeps no digests; its file can be read, if there is one
-        except (ArchiveRefused, GoneFromDisk):
+        except (ArchiveRefused, GoneFromDisk, AlteredInArchive):
             return False
         return True
 

@@ -195,7 +195,7 @@ class ReadCache:
         """Fetch what has this digest; None if the archive has it not, or not any more."""
         try:
             return _whole(_in_memory(archive.stream(archive_id, PATIENCE)), sha256)
-        except NotInArchive:
+        except (NotInArchive, AlteredInArchive):
             return None
 
     def _admit(self, sha256: str, part10: Part10) -> CachedInstance:

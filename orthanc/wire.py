@@ -16,6 +16,7 @@ from urllib3.exceptions import HTTPError, ProtocolError
 from urllib3.util import parse_url
 
 from orthanc.errors import (
+    AlteredInArchive,
     ArchiveConflict,
     ArchiveError,
     ArchiveRefused,
@@ -44,8 +45,13 @@ REFUSALS: dict[int, type[ArchiveRefused]] = {
     422: ArchiveRefused,
 }
 
-NO_SUCH_FILE: Final = frozenset({7, 2006})
-"""Orthanc's own codes for a file that its index names and its disk has not (`Orthanc --errors`)."""
+WRONG_FILES: Final[Mapping[int | None, type[ArchiveUnavailable]]] = {
+    7: GoneFromDisk,
+    20: AlteredInArchive,
+    2006: GoneFromDisk,
+}
+"""Orthanc's own codes for a file that its index names: the disk has it not, or, from 1.13 on, has something else
+(`Orthanc --errors`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,5 +226,5 @@ def _as_error(status: int, said: bytes) -> ArchiveError:
         words, code = str(told.get("Message", "")), told.get("OrthancStatus")
     except (orjson.JSONDecodeError, AttributeError):
         words, code = "", None
-    kind: type[ArchiveError] = REFUSALS.get(status, GoneFromDisk if code in NO_SUCH_FILE else ArchiveUnavailable)
+    kind: type[ArchiveError] = REFUSALS.get(status, WRONG_FILES.get(code, ArchiveUnavailable))
     return kind(f"The archive answered {status}{': ' + words if words else ''}.")

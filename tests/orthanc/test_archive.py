@@ -4,11 +4,13 @@ import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from orthanc.archive import Archive
-from orthanc.errors import ArchiveConflict, ArchiveRefused, ArchiveUnavailable, NotInArchive
+from orthanc.cache import Archived, ReadCache
+from orthanc.errors import AlteredInArchive, ArchiveConflict, ArchiveRefused, ArchiveUnavailable, NotInArchive
 from orthanc.place import variants
 from orthanc.server import probe
 from orthanc.wire import Body
@@ -132,6 +134,45 @@ def test_a_file_that_the_archives_disk_lost_is_noticed_and_stored_anew(archive, 
     assert archive.store(part10, samples.md5(part10)) == archive_id
     assert archive.verify(archive_id)
     assert archive.fetch(archive_id) == part10
+
+
+class LaterOrthanc(BaseHTTPRequestHandler):
+    """What 1.13.0 answers for a file that its disk has otherwise, as recorded; 1.10 and 1.12 give it as it is."""
+
+    SAID = (
+        b'{"Details":"","HttpError":"Internal Server Error","HttpStatus":500,"Message":"Corrupted file '
+        b'(e.g. inconsistent MD5 hash)","Method":"GET","OrthancError":"Corrupted file (e.g. inconsistent MD5 hash)",'
+        b'"OrthancStatus":20,"Uri":"/instances/0/attachments/dicom/data"}'
+    )
+
+    def do_GET(self):
+        self.send_response(500)
+        self.send_header("Content-Length", str(len(self.SAID)))
+        self.end_headers()
+        self.wfile.write(self.SAID)
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.do_GET()
+
+    def log_message(self, *_said):
+        pass
+
+
+def test_a_later_orthanc_that_says_itself_that_a_file_was_changed_is_understood(tmp_path):
+    """It was taken for one that does not answer, so that nobody was told and nothing was stored anew."""
+    told = []
+    with ThreadingHTTPServer(("127.0.0.1", 0), LaterOrthanc) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        archive = Archive(f"http://127.0.0.1:{server.server_port}", "overread", "x", timeout=5)
+        with pytest.raises(AlteredInArchive):
+            archive.fetch(ABSENT)
+        assert not archive.verify(ABSENT)
+        with pytest.raises(AlteredInArchive):
+            ReadCache(tmp_path / "cache", 1 << 20, archive, altered=told.append).get("0" * 64, ABSENT)
+        assert told == [Archived("0" * 64, ABSENT)]
+        archive.close()
+        server.shutdown()
 
 
 def test_a_damaged_file_beside_which_others_are_kept_is_stored_beside_them(archive, archive_server, samples):
