@@ -1,6 +1,7 @@
 """A READY study opened as OHIF does it, after a restart: with the read cache that is there, and without any.
 
-Orthanc is warm: it has just answered the same.
+Each once below the root of its case, which our pages open, and, after another restart, below the plain root. Orthanc is
+warm: it has just answered the same.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from bench.reading import FRAME, JSON
 from bench.scene import Scene
 
 WARM = 3
+METRICS = {(False, True): "open-again", (False, False): "open-again-plain",
+           (True, True): "open-cold", (True, False): "open-cold-plain"}  # fmt: skip
+"""By whether the read cache is lost, and whether it is below the case's root."""
 
 
 def measure_opening_warm(scene: Scene, study: Study) -> None:
@@ -28,18 +32,19 @@ def measure_opening_warm(scene: Scene, study: Study) -> None:
     scene.overread.wait_for_case(study.study_uid)
     (server,) = (one for one in scene.web() if one.name == ORTHANC)
     taken = [_open(server, study) for _ in range(WARM)]
-    for metric in ("open-again", "open-cold"):
+    for metric in METRICS.values():
         scene.notes.note(metric, ORTHANC, min(taken))
 
 
 def measure_opening_again(scene: Scene, study: Study) -> None:
-    """Ours after a restart; once more without the read cache. Nothing else of this installation runs."""
-    for metric in ("open-again", "open-cold"):
-        if metric == "open-cold":
+    """Ours after a restart for each. Nothing else of this installation runs."""
+    for (is_lost, of_case), metric in METRICS.items():
+        if is_lost:
             shutil.rmtree(scene.overread.data / "cache")
         with overread_up(scene.overread.data, scene.folder / "overread.log") as again:
             scene.notes.note("start-again", OVERREAD, again.start_seconds)
-            root = f"/dicom-web/cases/{again.case_of(study.study_uid)}"  # below which our pages open the viewer
+            case_id = again.case_of(study.study_uid)  # as the worklist does, from which people come
+            root = f"/dicom-web/cases/{case_id}" if of_case else "/dicom-web"
             server = Server(OVERREAD, again.pid, again.http, root, again.bearer())
             scene.notes.note(metric, OVERREAD, _open(server, study))
 

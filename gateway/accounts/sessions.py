@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import flask
 from sqlalchemy import Select, select
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, selectinload
 
 from config.database import Database
 from gateway.accounts import devices
 from gateway.accounts.devices import Lifetime
+from gateway.accounts.marks import Marks
 from gateway.accounts.remembered import Remembered
 from gateway.accounts.scopes import WHOLE, allows
 from worklist.access import Viewer, viewer_of
@@ -40,9 +40,11 @@ class Sessions:
     database: Database
     lifetime: Lifetime
     _remembered: Remembered[_Known] = field(init=False)
+    _marks: Marks = field(init=False)
 
     def __post_init__(self) -> None:
         self._remembered = Remembered(self.database)
+        self._marks = Marks(self.database)
 
     def viewer(self) -> Viewer | None:
         """The rights of whoever sends the current request; None when nobody is signed in."""
@@ -98,7 +100,7 @@ class Sessions:
         if token is None or not token.person.active:
             return None, WHOLE
         if token.used_at is None or now() - token.used_at > devices.MARKED:
-            self._mark(ApiToken, token.id)
+            self._marks.note(ApiToken, token.id)
         return token.person, token.scope
 
     def _of_cookie(self, session: Session, value: str) -> Person | None:
@@ -107,15 +109,8 @@ class Sessions:
         if row is None:
             return None
         if now() - row.used_at > devices.MARKED:
-            self._mark(WebSession, row.id)
+            self._marks.note(WebSession, row.id)
         return session.scalars(_person(row.person_id, uniquifier)).one_or_none()
-
-    def _mark(self, table: type[WebSession | ApiToken], row_id: int) -> None:
-        try:
-            with self.database.writing() as session:
-                devices.mark_used(session, table, row_id)
-        except OperationalError:
-            return  # the database is busy: the next request marks it
 
 
 def _person(row_id: int, uniquifier: str) -> Select[Person]:

@@ -34,7 +34,7 @@ def test_a_token_proves_nothing_beyond_its_scope(web, people, scope) -> None:
     assert {name for name, status in statuses.items() if status not in {302, 401}} == MAY[scope]
 
 
-def test_a_token_is_made_on_the_page_shown_once_and_taken_away_at_once(web, people) -> None:
+def test_a_token_is_made_on_the_page_shown_once_and_taken_away_at_once(web, people, wait_for) -> None:
     who = people.hospital(people.site())
     form = {"name": "Our PACS", "scope": "images:read", "days": "30"}
     page = web.ask(who, "POST", "/tokens", data=form).get_data(as_text=True)
@@ -47,10 +47,27 @@ def test_a_token_is_made_on_the_page_shown_once_and_taken_away_at_once(web, peop
     with web.database.reading() as session:
         row = session.query(ApiToken).filter_by(name="Our PACS").one()
         assert token not in vars(row).values()
-        assert row.used_at is not None
         assert session.query(AuditLine).filter_by(action="make a token", person_id=who.person_id).count() == 1
+    wait_for(lambda: is_used(web, row.id))
     web.ask(who, "POST", f"/tokens/{row.id}/end")
     assert web.ask(None, "GET", "/dicom-web/studies", headers=headers).status_code == 401
+
+
+def is_used(web, row_id: int) -> bool:
+    with web.database.reading() as session:
+        return session.get_one(ApiToken, row_id).used_at is not None
+
+
+def test_who_asks_does_not_wait_for_it_to_be_written_that_a_token_was_used(web, people, wait_for) -> None:
+    """It waited for the commit, half a second on a busy disk, and longer while somebody else wrote."""
+    token = web.token(people.reader())
+    with web.database.reading() as session:
+        row_id = session.query(ApiToken).one().id
+    with web.database.writing() as session:
+        session.query(ApiToken).filter_by(id=row_id).with_for_update().one()
+        said = web.ask(None, "GET", "/dicom-web/studies", headers={"Authorization": f"Bearer {token}"})
+        assert said.status_code == 200
+    wait_for(lambda: is_used(web, row_id))
 
 
 def test_nobody_takes_away_the_token_of_another(web, people) -> None:
