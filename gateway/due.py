@@ -7,7 +7,7 @@ which it renews while it works, and a lease that ran out means that its holder d
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,14 +19,27 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, aliased
 
 from config.database import Database
-from worklist.models import Commitment, Delivery, Peer, Prior, PriorSearch, Report, now
+from worklist.models import Commitment, Delivery, Peer, Prior, PriorSearch, Report, Site, now
 from worklist.states import CommitmentState, DeliveryState, PriorState, ReportState
 
 log = structlog.get_logger()
 LEASE = timedelta(minutes=2)
 RENEWALS = 4  # within one lease: a database that is away for a moment costs nothing
 MOST_DOUBLINGS = 32
+Row = Report | Delivery | Commitment | PriorSearch | Prior
 State = ReportState | DeliveryState | CommitmentState | PriorState
+
+
+TURNS: Mapping[type[Row], str] = {Delivery: "peer_id", Prior: "origin"}
+"""Deliveries to one peer, and earlier studies of one site, are worked on one after the other, by whichever worker."""
+_LOCKS: Mapping[type[Row], Callable[[int], Select[int]]] = {
+    Delivery: lambda row: select(Peer.id).where(
+        Peer.id == select(Delivery.peer_id).where(Delivery.id == row).scalar_subquery()
+    ),
+    Prior: lambda row: select(Site.id).where(
+        Site.id == select(PriorSearch.site_id).join(Prior).where(Prior.id == row).scalar_subquery()
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +47,11 @@ class Due:
     """The rows of one table that wait in one state, and the pauses between attempts."""
 
     database: Database
-    table: type[Report] | type[Delivery] | type[Commitment] | type[PriorSearch] | type[Prior]
+    table: type[Row]
     state: State
     first_pause: float
     longest_pause: float
-    one_for_each_peer: bool = False  # a delivery waits while another to the same peer is leased
+    take_turns: bool = False  # a row waits while another one of the same turn (TURNS) is leased
     lease: timedelta = LEASE
 
     def claim(self) -> int | None:
@@ -63,9 +76,8 @@ class Due:
         row = session.scalar(self._next().with_for_update(skip_locked=True))
         if row is None:
             return None
-        if self.one_for_each_peer:  # whoever takes another row of this peer waits here until we have our lease
-            of_row = select(Delivery.peer_id).where(Delivery.id == row).scalar_subquery()
-            session.scalar(select(Peer.id).where(Peer.id == of_row).with_for_update(key_share=True))
+        if self.take_turns:  # whoever takes another row of this turn waits here until we have our lease
+            session.scalar(_LOCKS[self.table](row).with_for_update(key_share=True))
         lease = {"lease_until": now() + self.lease, "attempts": self.table.attempts + 1}
         still = update(self.table).where(self.table.id == row, self._waiting()).values(**lease)
         return session.scalar(still.returning(self.table.id).execution_options(synchronize_session=False))
@@ -134,8 +146,9 @@ class Due:
         return and_(self.table.state == self.state, self.table.next_attempt_at <= moment, free, self._alone(moment))
 
     def _alone(self, moment: datetime) -> ColumnElement[bool]:
-        if not self.one_for_each_peer:
+        if not self.take_turns:
             return true()
-        other = aliased(Delivery)
-        same = (other.peer_id == Delivery.peer_id, other.id != Delivery.id, other.lease_until >= moment)
-        return not_(exists().where(*same).correlate(Delivery))
+        other, turn = aliased(self.table), TURNS[self.table]
+        same = getattr(other, turn) == getattr(self.table, turn)
+        leased = exists().where(same, other.id != self.table.id, other.lease_until >= moment)
+        return not_(leased.correlate(self.table))

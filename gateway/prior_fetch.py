@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Event
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from config.database import Database
@@ -62,11 +64,19 @@ class Fetching:
             errand = self._errand(prior_id)
             if errand is not None:
                 self._run(errand)
+        self._let_go(Prior.id == prior_id, Prior.state != PriorState.WANTED)
         return True
 
     def halt(self) -> None:
         """The worker stops: what is being fetched is fetched again after its lease."""
         self._halted.set()
+
+    def _let_go(self, *which: ColumnElement[bool]) -> None:
+        """What is not fetched on lets the next study of its site be fetched at once."""
+        with self.database.writing() as session:
+            session.execute(
+                update(Prior).where(*which).values(lease_until=None).execution_options(synchronize_session=False)
+            )
 
     def _errand(self, prior_id: int) -> Errand | None:
         """What is to be fetched; None, and called off, once the case needs it no more."""
@@ -84,6 +94,8 @@ class Fetching:
             self._fetch(errand, self.archives.of(errand.peer))
         except CalledOff:
             log.info("an earlier study is not fetched on", prior=errand.prior_id)
+            if not self._halted.is_set():
+                self._let_go(Prior.id == errand.prior_id)  # it may be wanted again already
         except PeerUnavailable as error:
             self._put_off(errand, error, PriorState.NEEDS_PERSON if errand.attempts >= MOST_ATTEMPTS else None)
             self._let_others_wait(errand)
@@ -114,15 +126,15 @@ class Fetching:
             raise PeerRefused(f"{len(listed):,} images are more than are fetched of one study ({most}).")
 
     def _goes_on(self, prior_id: int) -> Callable[[], bool]:
-        """Asked at each image, looks into the database now and then."""
+        """Asked at each image and between two, looks into the database now and then."""
         seen, due = [True], [time.monotonic() + LOOK_EVERY]
 
         def goes_on() -> bool:
             if time.monotonic() >= due[0]:
                 due[0] = time.monotonic() + LOOK_EVERY
-                with self.database.reading() as session:
+                with suppress(OperationalError), self.database.reading() as session:  # it is away: asked again soon
                     state = session.scalar(select(Prior.state).where(Prior.id == prior_id))
-                seen[0] = state is PriorState.WANTED
+                    seen[0] = state is PriorState.WANTED
             return seen[0] and not self._halted.is_set()
 
         return goes_on

@@ -14,7 +14,7 @@ from gateway.prior_search import Searching
 from worklist.models import Prior, PriorSearch
 from worklist.states import PriorState
 
-AT_ONCE = 2  # studies that are fetched at the same time, of two hospitals as a rule
+AT_ONCE = 2  # studies that are fetched at the same time, each of another hospital
 
 
 def prior_loops(parts: Parts) -> Sequence[Loop]:
@@ -22,7 +22,7 @@ def prior_loops(parts: Parts) -> Sequence[Loop]:
     database, delivery = parts.database, parts.settings.delivery
     pauses = (delivery.first_pause, delivery.longest_pause)
     searches = Due(database, PriorSearch, PriorState.WANTED, *pauses)
-    priors = Due(database, Prior, PriorState.WANTED, *pauses)
+    priors = Due(database, Prior, PriorState.WANTED, *pauses, take_turns=True)
     archives = archives_of(parts.settings, parts.ways, parts.inbox)
     searching = Searching(database, archives, parts.prior_rules, searches)
     fetching = Fetching(database, archives, parts.prior_rules, priors)

@@ -89,7 +89,7 @@ def _loops(parts: Parts) -> Sequence[Loop]:
     own_title, own_host = parts.secrets.own_title, parts.settings.dicom.host
     pauses = (delivery.first_pause, delivery.longest_pause)
     reports = Due(database, Report, ReportState.SIGNED, *pauses)
-    deliveries = Due(database, Delivery, DeliveryState.PENDING, *pauses, one_for_each_peer=True)
+    deliveries = Due(database, Delivery, DeliveryState.PENDING, *pauses, take_turns=True)
     publishing = Publishing(database, parts.archive, parts.cache, reports)
     keeping = Keeping(database, parts.archive, parts.settings.archive.grace_seconds)
     delivering = Delivering(database, parts.ways, deliveries)

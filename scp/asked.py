@@ -58,7 +58,7 @@ class Listed:
 class Wanted:
     """One study that is fetched: its instances, whose they will be, and those that need not come again.
 
-    `goes_on` is asked at each instance.
+    `goes_on` is asked at each instance, and now and then between two, by any thread.
     """
 
     study_uid: str

@@ -59,7 +59,7 @@ class GetDoor(Door):
         """Raise Unacceptable for an object that was not asked for; of very many, the association is ended."""
         self._left -= 1
         self.is_flooded = self._left < 0
-        if self.is_flooded or not self._wanted.goes_on():
+        if self.is_flooded:
             self.closing.set()
         if identity.study_uid != self._wanted.study_uid or identity.sop_uid not in self._sop_uids:
             raise Unacceptable(Reason.NOT_ASKED_FOR)

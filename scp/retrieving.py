@@ -13,6 +13,7 @@ from pynetdicom.presentation import PresentationContext, build_context, build_ro
 from pynetdicom.transport import AddressInformation
 
 from scp.asked import CalledOff, FoundStudy, Listed, Patient, Wanted
+from scp.calling_off import MESSAGE, CallingOff, watched
 from scp.counters import Count, Counters
 from scp.getting import GetDoor, GettingSocket
 from scp.inbox import Inbox
@@ -35,6 +36,7 @@ _COMPRESSED: Final = tuple(f"1.2.840.10008.1.2.{end}" for end in (
 """Those that archives keep images in, the usual ones first."""
 SILENCE: Final = 10
 """So many times as long as for another answer an archive may say nothing: it may have to fetch the study itself."""
+_SUCCESS: Final = 0x0000
 _PENDING: Final = frozenset({0xFF00, 0xFF01})
 _WARNING: Final = 0xB000
 _SOME_FAILED: Final = 0xA702
@@ -121,7 +123,9 @@ class DicomArchive:
             with self._associated(Offer([_plainly(STUDY_ROOT_GET), *storage], roles, make_socket)) as association:
                 association.dimse_timeout = None  # objects come meanwhile, which the socket knows
                 self._require(association, STUDY_ROOT_GET)
-                self._followed(association, association.send_c_get(_keys(wanted), STUDY_ROOT_GET), wanted)
+                answers = association.send_c_get(_keys(wanted), STUDY_ROOT_GET, MESSAGE)
+                with watched(association, STUDY_ROOT_GET, wanted.goes_on) as calling_off:
+                    self._followed(answers, calling_off)
         except PeerUnavailable as error:
             if door.is_flooded:
                 raise PeerRefused(f"{self} sends far more than it lists of the study.") from error
@@ -131,25 +135,25 @@ class DicomArchive:
         with self._associated(Offer([_plainly(STUDY_ROOT_MOVE)])) as association:
             self._require(association, STUDY_ROOT_MOVE)
             association.dimse_timeout = SILENCE * self.patience.answering
-            answers = association.send_c_move(_keys(wanted), self.calling, STUDY_ROOT_MOVE)
-            return self._followed(association, answers, wanted)
+            answers = association.send_c_move(_keys(wanted), self.calling, STUDY_ROOT_MOVE, MESSAGE)
+            with watched(association, STUDY_ROOT_MOVE, wanted.goes_on) as calling_off:
+                return self._followed(answers, calling_off)
 
-    def _followed(
-        self, association: Association, answers: Iterable[tuple[Dataset, Dataset | None]], wanted: Wanted
-    ) -> int:
+    def _followed(self, answers: Iterable[tuple[Dataset, Dataset | None]], calling_off: CallingOff) -> int:
         for status, _ in answers:
-            if not wanted.goes_on():
-                association.abort()
-                raise CalledOff
-            if "Status" not in status:
-                raise PeerUnavailable(f"{self} broke off, or fell silent, while it sent.", Failure.TIMEOUT)
-            if status.Status not in _PENDING:
+            goes_on = calling_off.look()
+            if status.get("Status") in _PENDING:
+                continue
+            if status.get("Status") == _SUCCESS or goes_on:
                 return self._ended(status)
+            raise CalledOff
         raise PeerUnavailable(f"{self} broke off while it sent.")
 
     def _ended(self, status: Dataset) -> int:
+        if "Status" not in status:
+            raise PeerUnavailable(f"{self} broke off, or fell silent, while it sent.", Failure.TIMEOUT)
         code = int(status.Status)
-        if code in {0x0000, _WARNING} or (code == _SOME_FAILED and not self.moves):
+        if code in {_SUCCESS, _WARNING} or (code == _SOME_FAILED and not self.moves):
             return int(status.get("NumberOfFailedSuboperations") or 0)
         if code == _UNKNOWN_DESTINATION:
             raise PeerRefused(

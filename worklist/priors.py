@@ -189,7 +189,7 @@ def _describe(session: Session, prior: Prior, exam: Exam) -> None:
         prior.state, prior.next_attempt_at = PriorState.DONE, None
     else:
         prior.state, prior.attempts, prior.last_error = PriorState.WANTED, 0, ""
-        prior.next_attempt_at, prior.lease_until = now(), None
+        prior.next_attempt_at = now()  # a fetch that is under way keeps its lease: one at a time
 
 
 def _title(exam: Exam) -> dict[str, Any]:

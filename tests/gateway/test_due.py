@@ -112,7 +112,7 @@ def careful(due, database, deliveries) -> Due:
         mute, other = (peer.id for peer in site.peers)
     for number, row in enumerate(deliveries):
         change(database, row, peer_id=other if number == 2 else mute)
-    return replace(due, one_for_each_peer=True)
+    return replace(due, take_turns=True)
 
 
 def test_two_deliveries_to_one_peer_wait_for_each_other_and_others_do_not(careful, database, deliveries) -> None:

@@ -128,7 +128,7 @@ class Fetch:
         return Arriving(self.world.database, self.world.inbox, self.due(Prior), timedelta(seconds=patience))
 
     def due(self, table: Any, lease: timedelta = timedelta(minutes=2)) -> Due:
-        return Due(self.world.database, table, PriorState.WANTED, 1.0, 60.0, lease=lease)
+        return Due(self.world.database, table, PriorState.WANTED, 1.0, 60.0, table is Prior, lease)
 
     def look(self, who: Any = None) -> None:
         with self.world.database.writing() as session:
@@ -468,6 +468,33 @@ def test_what_our_own_disk_does_not_take_is_fetched_again(world, fetch, pacs) ->
     assert done.priors()["1.2.1"].state is PriorState.DONE
 
 
+def test_of_one_site_one_study_is_fetched_at_a_time_while_others_go_on(world, fetch, pacs, people) -> None:
+    """Two loops, or a second look while the first fetch went on, asked one slow archive for two studies at once."""
+    pacs.hold(world.make(**OLD), world.make(StudyInstanceUID="1.2.2", StudyDate="20240101"))
+    done = fetch(f"PACS@127.0.0.1:{pacs.port}")
+    done.look()
+    assert done.searching().step()
+    due = done.fetching().due
+    first = due.claim()
+    assert first is not None
+    assert due.claim() is None
+    done.look()
+    assert done.searching().step()
+    assert due.claim() is None, "the first is still under way"
+    with world.database.writing() as session:
+        other = put_site(session, "OTHER", "Other", [], []).id
+    case_id = world.held_case(people.reader(), other)
+    with world.database.writing() as session:
+        search = PriorSearch(case_id=case_id, site_id=other, patient_id="P-1")
+        search.priors.append(Prior(origin=f"site:{other}", study_uid="1.2.3", next_attempt_at=now()))
+        session.add(search)
+    assert due.claim() not in {None, first}, "another site's archive is not waited for"
+    with world.database.writing() as session:
+        session.get_one(Prior, first).lease_until = None
+        session.get_one(Prior, first).state = PriorState.DONE
+    assert due.claim() is not None
+
+
 def test_what_is_called_off_while_it_comes_is_not_fetched_on(world, fetch, pacs, people, monkeypatch) -> None:
     pacs.hold(*(world.make(**OLD, InstanceNumber=number) for number in range(9)))
     done, who = fetch(f"PACS@127.0.0.1:{pacs.port}"), people.coordinator()
@@ -488,8 +515,9 @@ def test_what_is_called_off_while_it_comes_is_not_fetched_on(world, fetch, pacs,
     inbox = CalledOffAtTheThird(world.folders.inbox)
     archives = replace(done.archives, intake=replace(done.archives.intake, inbox=inbox))
     assert replace(done.fetching(), archives=archives).step()
-    assert done.priors()["1.2.1"].state is PriorState.CANCELLED
-    assert world.waiting() < 5
+    prior = done.priors()["1.2.1"]
+    assert (prior.state, prior.lease_until) == (PriorState.CANCELLED, None), "the next study of its site may begin"
+    assert world.waiting() < 8
     world.carry()
     assert not done.fetching().step()
 

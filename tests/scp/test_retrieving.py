@@ -15,6 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import JPEGLosslessSV1
 from pynetdicom import AE, evt
 
+from scp import calling_off
 from scp.asked import CalledOff, Listed, Patient, Wanted
 from scp.inbox import Inbox
 from scp.requesting import Endpoint, Failure, Patience, PeerRefused, PeerUnavailable
@@ -233,6 +234,62 @@ def test_a_study_that_nobody_wants_any_more_is_not_fetched_on(archive, made):
     assert 3 <= len(kept(made, ours)) < 10
 
 
+@pytest.mark.parametrize("moves", [False, True], ids=["C-GET", "C-MOVE"])
+def test_a_real_archive_is_told_to_stop_and_does(qrscp, archive, made, tmp_path, moves):
+    with made.receiving(tmp_path) as door, qrscp(door.port) as pacs:
+        made.write_peers(tmp_path / "peers.json", "PACS")
+        pacs.hold(*study(made, "1.2.1", 60))
+        ours = archive(pacs.port, moves=moves)
+        inbox = door.inbox if moves else ours.intake.inbox
+        with pytest.raises(CalledOff):
+            ours.fetch(wanted(ours, "1.2.1", lambda: inbox.backlog().count < 3))
+        assert 3 <= inbox.backlog().count < 40
+        assert ours.fetch(wanted(ours, "1.2.1")) == 0, "it takes the next request"
+
+
+def test_an_archive_that_is_silent_when_it_is_called_off_hears_a_cancel(archive):
+    """Nothing was asked until its next answer."""
+    heard = threading.Event()
+
+    def silent(event):
+        while is_connected(event) and not event.is_cancelled:
+            threading.Event().wait(0.05)
+        heard.set()
+        yield from [1, (0xFE00, None)]
+
+    with listening({STUDY_ROOT_GET: (evt.EVT_C_GET, silent)}) as port, pytest.raises(CalledOff):
+        archive(port, answering=60, in_all=600).fetch(unwanted_soon())
+    assert heard.is_set()
+
+
+@pytest.mark.parametrize("moves", [False, True], ids=["C-GET", "C-MOVE"])
+def test_an_archive_that_heeds_no_cancel_is_hung_up_on(archive, moves, monkeypatch):
+    monkeypatch.setattr(calling_off, "_HEEDED_WITHIN", 0.2)
+    aborted = threading.Event()
+
+    def deaf(event):
+        while is_connected(event):
+            threading.Event().wait(0.05)
+        aborted.set()
+        return iter([])
+
+    model, kind = (STUDY_ROOT_MOVE, evt.EVT_C_MOVE) if moves else (STUDY_ROOT_GET, evt.EVT_C_GET)
+    with listening({model: (kind, deaf)}) as port, pytest.raises(CalledOff):
+        archive(port, moves=moves, answering=60, in_all=600).fetch(unwanted_soon())
+    assert aborted.wait(20)
+
+
+def is_connected(event) -> bool:
+    """Whether the association goes on: its own thread, which would hear of an abort, is busy with the request."""
+    return event.assoc.dul.state_machine.current_state == "Sta6"
+
+
+def unwanted_soon() -> Wanted:
+    """A study that is wanted when it is asked for, and not any more then."""
+    answers = iter([True])
+    return Wanted("1.2.1", "site:7", (Listed("1.2.1.1", CT, "1.2"),), lambda: next(answers, False))
+
+
 def test_an_archive_that_trickles_is_given_up_in_the_end(archive, made):
     def trickles(event):
         while event.assoc.is_established:
@@ -278,10 +335,10 @@ def sending(objects: list[bytes], tls: ssl.SSLContext | None = None) -> Iterator
 
     from pydicom import dcmread
 
-    def get(_):
+    def get(event):
         yield len(objects)
         for each in objects:
-            yield 0xFF00, dcmread(BytesIO(each))
+            yield (0xFE00, None) if event.is_cancelled else (0xFF00, dcmread(BytesIO(each)))
 
     with listening({STUDY_ROOT_GET: (evt.EVT_C_GET, get)}, tls) as port:
         yield port
