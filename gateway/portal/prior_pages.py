@@ -17,7 +17,7 @@ from worklist.priors import call_off, look
 STOP_POLLING = 286
 """The status at which htmx asks no more: https://htmx.org/docs/#polling"""
 ACTS = {
-    "look": (look, "We ask the hospital's archive. What is found appears under “Earlier studies”."),
+    "look": (look, "We ask the hospital's archive. What is found appears below."),
     "stop": (call_off, "Nothing more is fetched. What is here stays."),
 }
 

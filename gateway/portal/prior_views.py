@@ -1,4 +1,4 @@
-"""The earlier studies of a case's patient as its page lists them: here, on their way, or left out."""
+"""The other studies of a case's patient as its page lists them, newest first: here, on their way, or left out."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
+from gateway.portal.priors import is_later
 from gateway.portal.studies import StudyView, viewer_link
 from gateway.portal.words import Label, counted, dicom_date
 from sr_reports.wording import MODALITIES
@@ -30,10 +31,14 @@ STATES: Mapping[PriorState, Label] = {
 
 @dataclass(frozen=True, slots=True)
 class PriorLine:
-    """One earlier study. `link` opens it beside the newest of the case, "" while it has no image here."""
+    """One other study. `link` opens it beside the newest of the case, "" while it has no image here.
+
+    `day` is DICOM DA; `is_later`: than all studies of the case, so that it is no earlier one.
+    """
 
     title: str
-    date: str
+    day: str
+    is_later: bool
     modalities: tuple[str, ...]
     amount: str
     source: str
@@ -42,6 +47,11 @@ class PriorLine:
     tried: int
     next_at: datetime | None
     link: str
+
+    @property
+    def date(self) -> str:
+        """When it was made, for people."""
+        return dicom_date(self.day)
 
     @property
     def is_here(self) -> bool:
@@ -74,6 +84,11 @@ class PriorsView:
     def looking(self) -> bool:
         """Whether the archive has not answered yet and will be asked."""
         return self.search is not None and self.search.state is PriorState.WANTED
+
+    @property
+    def title(self) -> str:
+        """What is listed: a hospital also sends what was examined after the study of the case."""
+        return "Earlier and later studies" if any(line.is_later for line in self.lines) else "Earlier studies"
 
     @property
     def moving(self) -> bool:
@@ -112,9 +127,9 @@ def priors_view(session: Session, case: Case, who: Viewer, studies: tuple[StudyV
     counts = _counts(session, here)
     listed = [_here(case, studies, study, counts.get(study.id, 0), rows.pop(study.study_uid, None)) for study in here]
     fetched = images_here(session, list(rows.values()))
-    missing = [_missing(each, fetched.get(each.study_uid, 0)) for each in rows.values()]
+    missing = [_missing(case, each, fetched.get(each.study_uid, 0)) for each in rows.values()]
     return PriorsView(
-        lines=(*missing, *listed),
+        lines=tuple(sorted((*missing, *listed), key=lambda line: line.day, reverse=True)),
         left_out=tuple(_left_out(each) for each in (search.left_out if search else ())),
         search=search,
         progress=progress(session, search) if search else None,
@@ -155,7 +170,8 @@ def _here(case: Case, own: tuple[StudyView, ...], study: Study, images: int, pri
     by = f"Fetched from the archive of {site}" if study.fetched else f"Sent by {site}"
     return PriorLine(
         title=_title(study.description, modalities),
-        date=dicom_date(study.study_date),
+        day=study.study_date,
+        is_later=is_later(study.study_date, case),
         modalities=modalities,
         amount=_amount(images, prior),
         source=by,
@@ -174,11 +190,12 @@ def _state(images: int, prior: Prior | None) -> PriorState:
     return prior.state
 
 
-def _missing(prior: Prior, images: int) -> PriorLine:
+def _missing(case: Case, prior: Prior, images: int) -> PriorLine:
     modalities = tuple(prior.modalities)
     return PriorLine(
         title=_title(prior.description, modalities),
-        date=dicom_date(prior.study_date),
+        day=prior.study_date,
+        is_later=is_later(prior.study_date, case),
         modalities=modalities,
         amount=_amount(images, prior),
         source="",

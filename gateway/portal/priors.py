@@ -12,9 +12,10 @@ MOST = 50
 
 
 def newest_prior(session: Session, who: Viewer, case: Case) -> str:
-    """The newest study that this person sees below the case and that is not of it, one of the same kind first.
+    """The newest study that this person sees below the case and that is not of it.
 
-    Its Study Instance UID; "" if there is none.
+    One of the same kind goes first, and one that is not later than those of the case. Its Study Instance UID; "" if
+    there is none.
     """
     own = {study.id for study in case.studies}
     if not own:
@@ -27,9 +28,14 @@ def newest_prior(session: Session, who: Viewer, case: Case) -> str:
         .limit(MOST)
     )
     found = [study for study in session.scalars(newest_first) if _modalities(study)]
-    same_kind = (study for study in found if kinds & _modalities(study))
-    chosen = next(same_kind, found[0] if found else None)
-    return chosen.study_uid if chosen is not None else ""
+    fitting = sorted(found, key=lambda study: (not kinds & _modalities(study), is_later(study.study_date, case)))
+    return fitting[0].study_uid if fitting else ""
+
+
+def is_later(day: str, case: Case) -> bool:
+    """Whether something of this day (DICOM DA, "" if unknown) was examined after all studies of the case."""
+    newest = max((study.study_date for study in case.studies), default="")
+    return bool(newest) and day > newest
 
 
 def _modalities(study: Study) -> set[str]:

@@ -22,6 +22,7 @@ from gateway import prior_fetch
 from gateway.archives import Archives, archives_of
 from gateway.cases import settle_complete_studies
 from gateway.due import Due
+from gateway.portal.priors import newest_prior
 from gateway.prior_arrivals import Arriving
 from gateway.prior_fetch import Fetching
 from gateway.prior_search import Searching
@@ -652,6 +653,31 @@ def test_the_page_says_how_far_it_is_and_its_buttons_begin_and_stop(web, world, 
     site_person = people.hospital(done.site_id)
     assert "Earlier studies" not in web.ask(site_person, "GET", f"/cases/{done.case_id}").text
     assert web.ask(site_person, "POST", f"/cases/{done.case_id}/priors/look").status_code == 404
+
+
+def test_what_was_examined_after_the_study_of_the_case_is_not_called_earlier(web, world, fetch, pacs, people) -> None:
+    """All that the hospital had sent of the patient was listed as earlier."""
+    done, who = fetch(f"PACS@127.0.0.1:{pacs.port}"), people.coordinator()
+
+    def page() -> str:
+        return web.ask(who, "GET", f"/cases/{done.case_id}").text
+
+    for uid, date, what in (("1.2.2", "20250101", "Before"), ("1.2.3", "", "Some day"), ("1.2.1", "20261120", "Alike")):
+        said = {"StudyInstanceUID": uid, "StudyDate": date, "StudyDescription": what}
+        world.receive(world.make(**said), f"site:{done.site_id}")
+    world.carry()
+    assert ">Earlier studies<" in page()
+    later = world.make(StudyInstanceUID="1.2.5", StudyDate="20261123", StudyDescription="Afterwards")
+    world.receive(later, f"site:{done.site_id}")
+    world.carry()
+    told = page()
+    assert ">Earlier and later studies<" in told
+    assert told.count("later than this case") == 1
+    order = [told.index(f'dir="auto">{what}</strong>') for what in ("Afterwards", "Alike", "Before", "Some day")]
+    assert order == sorted(order), "newest first"
+    assert told.index("later than this case") < order[1]
+    with world.database.reading() as session:
+        assert newest_prior(session, who, session.get_one(Case, done.case_id)) == "1.2.1"
 
 
 def test_programs_see_and_begin_it_too(web, world, fetch, pacs, people) -> None:
