@@ -125,7 +125,7 @@ class Receiver:
             return
         peer = self._door.book.find(association.requestor.ae_title)
         waits = brought.unfinished is None and brought.silent >= self._settings.idle_seconds
-        if peer is None or waits or not (brought.images or brought.unfinished):
+        if peer is None or waits or (not brought.images and brought.unfinished is None):
             return
         last = next(reversed(brought.images), (peer.origin, ""))
         sent = peer.origin, brought.unfinished or last[1]

@@ -16,6 +16,8 @@ from sqlalchemy.orm import Session
 from worklist.completeness import Kind, Remark
 from worklist.models import Case, CutOff, Instance, Series, Study
 
+MOST = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Cut:
@@ -29,6 +31,34 @@ class Cut:
     after: int
     since: int
     missing: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCut:
+    """A cut that was not made good; `study` is None while no image of it is here, `cut.after` is 0 in its first one."""
+
+    origin: str
+    study: Study | None
+    cut: Cut
+
+
+def open_cuts(session: Session, since: datetime) -> list[OpenCut]:
+    """The last cut of each study after that moment, newest first.
+
+    Of a first image that was cut before it said its study, nobody can know whether it came later.
+    """
+    rows = session.scalars(select(CutOff).where(CutOff.mended_at.is_(None), CutOff.at > since).order_by(CutOff.at))
+    last = {(row.origin, row.study_uid, "" if row.study_uid else row.sender): row for row in rows}
+    uids = {row.study_uid for row in last.values()}
+    studies = {
+        (one.origin, one.study_uid): one for one in session.scalars(select(Study).where(Study.study_uid.in_(uids)))
+    }
+    found = [
+        OpenCut(row.origin, study, _cut(session, study, row) if study else Cut(row.sender, row.at, row.images, 0, None))
+        for row in sorted(last.values(), key=lambda row: row.at, reverse=True)[:MOST]
+        for study in [studies.get((row.origin, row.study_uid))]
+    ]
+    return [one for one in found if one.cut.missing != 0]
 
 
 def cuts_of(session: Session, studies: Iterable[Study]) -> Mapping[int, Cut]:

@@ -23,13 +23,15 @@ from gateway.portal.words import STATES, Label, counted
 from gateway.site_words import REFUSALS
 from worklist.access import Viewer
 from worklist.concerned import Concerned, concerned_by
+from worklist.cut_off import Cut, open_cuts
 from worklist.history import shared_reason
 from worklist.lacking import Lacking, lacking
-from worklist.models import AuditLine, Delivery, Pulse, Report, Site, TurnedAway, now
+from worklist.models import AuditLine, Delivery, Pulse, Report, Site, Study, TurnedAway, now
 from worklist.states import CaseState, DeliveryState, TroubleKind
 from worklist.tally import tallies
 from worklist.turned_away import Caller, turned_away
 from worklist.unattended import Alike, attend, unattended
+from worklist.unfetched import Unfetched, unfetched
 
 MOST = 100  # rows of one list; more than that is one problem, not a hundred
 AT_FIRST = 5  # rows of a list of troubles that are open to the eye; the rest is folded
@@ -65,6 +67,15 @@ class Unlisted:
 
 
 @dataclass(frozen=True, slots=True)
+class CutView:
+    """A transfer that was cut and not made good, and whose it was."""
+
+    whose: str
+    study: Study | None
+    cut: Cut
+
+
+@dataclass(frozen=True, slots=True)
 class PartView:
     """One part of Overread, and how it is."""
 
@@ -90,6 +101,8 @@ class Oversight:
     parts: list[PartView]
     turned_away: Sequence[Caller]
     lacking: list[Lacking]
+    unfetched: list[Unfetched]
+    cuts: list[CutView]
 
     @property
     def objects(self) -> int:
@@ -100,7 +113,8 @@ class Oversight:
     def waiting(self) -> int:
         """How many things wait."""
         cases = len(self.unread) + len(self.unassigned) + len(self.on_hold) + len(self.late)
-        return cases + len(self.troubles) + len(self.altered) + len(self.deliveries) + len(self.unpublished)
+        objects = len(self.troubles) + len(self.altered) + len(self.cuts)
+        return cases + objects + len(self.deliveries) + len(self.unpublished) + len(self.unfetched)
 
 
 def read_oversight(session: Session, who: Viewer, patience: timedelta) -> Oversight:
@@ -122,6 +136,8 @@ def read_oversight(session: Session, who: Viewer, patience: timedelta) -> Oversi
         unpublished=session.scalars(select(Report).where(Report.published_at.is_(None), Report.last_error != "")).all(),
         turned_away=turned_away(session, TurnedAway.last_at > now() - LATELY, most=MOST),
         lacking=lacking(session, patience),
+        unfetched=unfetched(session),
+        cuts=_cuts(session),
         parts=[_part(pulse) for pulse in session.scalars(select(Pulse).order_by(Pulse.part))],
     )
 
@@ -133,6 +149,13 @@ def _troubles(session: Session) -> list[TroubleView]:
     return [
         _trouble(one, origin_in_words(one.newest.origin, sites), about[one.newest.origin, one.newest.study_uid])
         for one in found
+    ]
+
+
+def _cuts(session: Session) -> list[CutView]:
+    sites = {f"site:{site.id}": site.name or site.code for site in session.scalars(select(Site))}
+    return [
+        CutView(origin_in_words(one.origin, sites), one.study, one.cut) for one in open_cuts(session, now() - LATELY)
     ]
 
 

@@ -1,4 +1,7 @@
-"""`/cases/<id>/priors`: the earlier studies of a case, and the buttons that look for them and stop that."""
+"""`/cases/<id>/priors`: the earlier studies of a case, and the buttons that look for them and stop that.
+
+Oversight has one that asks an archive again for all cases that it failed.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,11 @@ from gateway.portal.case_lines import case_line
 from gateway.portal.prior_views import priors_view
 from gateway.portal.rights import asking
 from gateway.portal.services import PortalServices
+from gateway.portal.words import counted
 from worklist import cases
 from worklist.lifecycle import WrongState
 from worklist.priors import call_off, look
+from worklist.unfetched import ask_again
 
 STOP_POLLING = 286
 """The status at which htmx asks no more: https://htmx.org/docs/#polling"""
@@ -45,3 +50,14 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
         else:
             flask.flash(done, "done")
         return flask.redirect(flask.url_for("portal.case", case_id=case_id, _anchor="priors"), 303)
+
+    @portal.post("/oversight/priors/<int:site_id>/again")
+    def priors_again(site_id: int) -> ResponseReturnValue:
+        try:
+            with services.database.writing() as session:
+                count = ask_again(session, site_id, asking())
+        except WrongState as error:
+            flask.flash(str(error), "problem")
+        else:
+            flask.flash(f"The archive is asked again for {counted(count, 'case')}.", "done")
+        return flask.redirect(flask.url_for("portal.oversight"), 303)

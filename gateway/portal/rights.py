@@ -61,6 +61,7 @@ PAGES: Mapping[str, frozenset[Role]] = {
     "oversight_rows": OVERSEERS,
     "trouble_seen": OVERSEERS,
     "delivery_again": OVERSEERS,
+    "priors_again": OVERSEERS,
     "quarantine": OVERSEERS,
     "quarantine_rows": OVERSEERS,
     "kept_aside": OVERSEERS,

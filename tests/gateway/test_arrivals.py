@@ -196,6 +196,30 @@ def test_a_transfer_that_was_cut_is_told_to_its_hospital_and_the_coordinator(web
         assert session.query(CutOff).count() == 1, "the same line twice is one"
 
 
+def test_a_cut_is_on_oversight_until_the_study_was_sent_to_its_end(web, people, hospital, cut) -> None:
+    endings, sent = cut
+    boss = people.coordinator()
+    page = web.ask(boss, "GET", "/oversight").text
+    assert "Transfers that were cut" in page
+    assert "The link was cut after 2 images" in page
+    endings.released([sent])
+    endings.save()
+    note_cuts(web.database, web.parts.folders.counters)
+    assert "Transfers that were cut" not in web.ask(boss, "GET", "/oversight").text
+
+
+@pytest.mark.parametrize("study_uid", ["1.2.77", ""], ids=["of a study", "before it said its study"])
+def test_a_cut_in_the_very_first_image_is_on_oversight_too(web, people, hospital, study_uid: str) -> None:
+    """Without an image there is no study on whose line it could stand."""
+    endings = Endings(web.parts.folders.counters, "receiver-1")
+    endings.cut((f"site:{hospital[0]}", study_uid), "CT_1", 0, in_image=True)
+    note_cuts(web.database, web.parts.folders.counters)
+    page = web.ask(people.coordinator(), "GET", "/oversight").text
+    assert "CT_1</strong>" in page
+    assert "The link was cut in the first image" in page
+    assert "No image of its study is here." in page
+
+
 def test_what_came_afterwards_and_what_the_senders_archive_counts_is_said(web, people, hospital, cut) -> None:
     site, study_uid = hospital
     with web.database.writing() as session:

@@ -405,6 +405,35 @@ def test_an_archive_that_is_down_is_asked_again_after_growing_pauses_and_in_the_
     assert search.state is PriorState.NEEDS_PERSON
 
 
+def test_an_archive_that_fails_is_on_oversight_once_for_all_its_cases_and_can_be_asked_again(
+    web, world, fetch, people, pacs
+) -> None:
+    """A failed search showed nowhere but on its case."""
+    done, boss = fetch(f"OTHER@127.0.0.1:{pacs.port}"), people.coordinator()
+    more = replace(done, case_id=world.held_case(people.reader(), done.site_id, world.make(StudyInstanceUID="1.2.8")))
+    for each in (done, more):
+        each.look()
+        assert each.searching().step()
+    page = web.ask(boss, "GET", "/oversight").text
+    assert page.count("Ask again<") == 1
+    assert "does not know our AE title" in page or "is not called OTHER" in page
+    assert f'#priors">{done.case_id}</a>, <a href="/cases/{more.case_id}#priors"' in page
+    assert web.ask(people.reader(), "POST", f"/oversight/priors/{done.site_id}/again").status_code == 404
+    assert web.ask(boss, "POST", f"/oversight/priors/{done.site_id}/again").status_code == 303
+    with world.database.reading() as session:
+        assert {each.state for each in session.query(PriorSearch)} == {PriorState.WANTED}
+    assert "could not be fetched" not in web.ask(boss, "GET", "/oversight").text
+
+
+def test_a_study_that_its_archive_does_not_give_is_on_oversight_too(web, fetch, pacs, people, world) -> None:
+    pacs.hold(world.make(**OLD))
+    done = fetch(f"PACS@127.0.0.1:{pacs.port}")
+    done.look()
+    assert done.searching().step()
+    done.fetching().due.put_off(done.priors()["1.2.1"].id, "It does not send it.", PriorState.NEEDS_PERSON)
+    assert "It does not send it." in web.ask(people.coordinator(), "GET", "/oversight").text
+
+
 def test_an_archive_that_is_down_is_not_asked_case_by_case_while_other_hospitals_wait(
     world, fetch, people, free_port
 ) -> None:

@@ -63,6 +63,16 @@ def test_a_connection_that_is_lost_in_the_middle_of_an_image_is_a_cut(hospital, 
     assert len(hospital.kept()) == 1
 
 
+def test_a_connection_that_is_lost_at_the_very_start_of_the_first_image_is_a_cut(hospital, made, wait_for):
+    """Nobody was told: no image had come, and none had said its study."""
+    with made.RawPeer(hospital.port, {1: (CT, ExplicitVRLittleEndian)}) as peer:
+        peer.send((1, 3, made.store_command()))
+        peer.send((1, 0, made.dataset_of(made.object(StudyInstanceUID=STUDY))[:20]))
+        wait_for(hospital.receiver._live)
+    wait_for(lambda: cuts(hospital))
+    assert cuts(hospital) == [("site:7", "HOSPITAL", "", 0, True)]
+
+
 def test_a_release_is_no_cut_and_is_remembered(hospital, images, wait_for):
     sending(hospital, images(2)).release()
     wait_for(lambda: not hospital.receiver._live())
