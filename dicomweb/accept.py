@@ -19,7 +19,11 @@ _TOKEN: Final = r"[^\s,;=\"()<>@\\\[\]{}?]+"  # noqa: S105 - HTTP's word; "/" an
 _TYPE = re.compile(rf"\s*(?P<type>{_TOKEN})\s*")
 _PARAMETER = re.compile(rf"\s*;\s*(?:(?P<name>{_TOKEN})\s*=\s*(?:\"(?P<quoted>[^\"]*)\"|(?P<plain>{_TOKEN}))\s*)?")
 _END = re.compile(r"\s*(?:,\s*)+|\s*$")
-_Q = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
+_Q = re.compile(r"0(\.\d{0,3})?|\.\d{1,3}|1(\.0{0,3})?")
+"""RFC 9110 section 12.4.2, and the `q=.2` that Java's own HTTP client sends with every request."""
+
+_MEANT: Final = {"image/jpg": "image/jpeg"}
+"""Names that are none, and what clients mean by them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,4 +152,5 @@ def _range(media_type: str, parameters: dict[str, str]) -> Range:
     if not _Q.fullmatch(q):
         raise bad_request("The Accept field has a q that is no weight between 0 and 1.")
     part = parameters.get("type", "").lower() if media_type == MULTIPART else ""
-    return Range(media_type, part, parameters.get("transfer-syntax", ""), float(q))
+    named, inside = (_MEANT.get(name, name) for name in (media_type, part))
+    return Range(named, inside, parameters.get("transfer-syntax", ""), float(q))

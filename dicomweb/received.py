@@ -82,6 +82,23 @@ def read_parts(stream: Readable, boundary: str, limits: StoreLimits, spool: Path
     return receiver.parts
 
 
+def read_single(stream: Readable, length: int, limits: StoreLimits, spool: Path, take: Callable[[Part], None]) -> None:
+    """Give a body of `length` bytes that is one instance, without any boundary, to `take`.
+
+    Raises BadBody if nothing came or less than that, TooLarge.
+    """
+    if length > limits.part_bytes:
+        raise TooLarge("An instance is larger than this server takes.")
+    with tempfile.TemporaryFile(dir=spool) as file:
+        size = 0
+        while chunk := stream.read(min(CHUNK, length - size)):
+            size += file.write(chunk)
+        if size != length or not size:
+            raise BadBody("The body ends before its end.")
+        file.seek(0)
+        take(Part("", file, size))
+
+
 def _after_preamble(stream: Readable, delimiter: bytes) -> bytes:
     """Skip what may stand before the first delimiter (RFC 2046 section 5.1.1)."""
     begin = b""

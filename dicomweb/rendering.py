@@ -23,7 +23,9 @@ from dicomweb.services import Services
 from dicomweb.target import Target, held, negotiate
 from dicomweb.thumbnails import draw, middle_frame
 
-SINGLE_OFFERS: Final = (Offer("image/jpeg"), Offer("image/png"), Offer(MULTIPART, "image/jpeg"))
+SINGLE_OFFERS: Final = (Offer("image/jpeg"), Offer("image/png"), Offer("image/gif"), Offer(MULTIPART, "image/jpeg"))
+"""Table 8.7.4-1: the default, and what must be had beside it."""
+
 MANY_OFFERS: Final = (Offer(MULTIPART, "image/jpeg"), Offer(MULTIPART, "image/png"))
 MOST_PICTURES: Final = 64
 

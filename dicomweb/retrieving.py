@@ -18,10 +18,11 @@ from dicomweb.multipart import begun, boundary_of, closing, content_type, part_h
 from dicomweb.problems import bad_request
 from dicomweb.services import Services
 from dicomweb.syntaxes import EXPLICIT_LITTLE, NATIVE, OCTETS
-from dicomweb.target import Target, held, negotiate
+from dicomweb.target import Target, held, negotiate, takes
 from orthanc.bulk import Bulk, Piece
 from orthanc.cached import CachedInstance
 from orthanc.decoded_file import DecodedFile
+from orthanc.errors import Undecodable
 
 PIXEL_DATA: Final = "7FE00010"
 DOCUMENT: Final = "00420011"
@@ -41,7 +42,10 @@ _BULK_PATH = re.compile(r"[0-9A-F]{8}(/[1-9]\d{0,6}/[0-9A-F]{8})*")
 
 
 def files(services: Services, target: Target) -> Response:
-    """Send every instance of the target as a DICOM file."""
+    """Send every instance of the target as a DICOM file.
+
+    To a client that names no transfer syntax, what no decoder can read goes as it is stored, as what is lossy does.
+    """
     instances = held(services, target)
     single = target.sop_uid is not None
     syntaxes = sorted({wire_syntax(one) for one in instances})
@@ -49,12 +53,13 @@ def files(services: Services, target: Target) -> Response:
     if single:
         return _one_file(services, instances[0], offers[0])
     sent_as = dict(zip(syntaxes, (offer.transfer_syntax for offer in offers), strict=True))
+    as_stored = {syntax for syntax in syntaxes if takes(Offer(MULTIPART, DICOM, syntax))}
     identity = [f"{one.sop_uid} {one.sha256} {sent_as[wire_syntax(one)]}" for one in instances]
     boundary = boundary_of(*identity)
     return answer(
-        etag_of("files", *identity),
+        etag_of("files", *identity, *sorted(as_stored)),
         content_type(DICOM, boundary),
-        lambda: _many_files(services, instances, sent_as, boundary),
+        lambda: _many_files(services, instances, sent_as, as_stored, boundary),
         length=None,
     )
 
@@ -110,9 +115,13 @@ def _bulk_offers(cached: CachedInstance, path: str, value: Bulk) -> Iterable[Off
 
 def _one_file(services: Services, one: Held, offer: Offer) -> Response:
     cached = services.cache.get(one.sha256, one.archive_id)
-    if offer.transfer_syntax == wire_syntax(one):
+    stored = wire_syntax(one)
+    if offer.transfer_syntax == stored:
         return send(cached, offer, [((0, cached.part10_length),)], ("file", one.sha256, one.sop_uid))
-    file, inside = DecodedFile(cached, services.decoder.native), _named(offer)
+    try:
+        file, inside = DecodedFile(cached, services.decoder.native), _named(offer)
+    except Undecodable:
+        return _one_file(services, one, negotiate(Offer(MULTIPART, DICOM, stored), Offer(DICOM, "", stored)))
     identity = ("decoded file", one.sha256, one.sop_uid)
     if not offer.part:
         return answer(etag_of(*identity, offer), inside, file.pieces, length=file.length)
@@ -150,18 +159,27 @@ def planned(offer: Offer, contents: Sequence[Iterable[Piece]], identity: tuple[s
 
 
 def _many_files(
-    services: Services, instances: Sequence[Held], sent_as: dict[str, str], boundary: str
+    services: Services, instances: Sequence[Held], sent_as: dict[str, str], as_stored: set[str], boundary: str
 ) -> Iterator[bytes]:
     def contents() -> Iterator[tuple[str, Iterable[bytes]]]:
         for one in instances:
-            cached, syntax = services.cache.get(one.sha256, one.archive_id), sent_as[wire_syntax(one)]
-            if syntax == wire_syntax(one):
-                file = read_plan(cached, [(0, cached.part10_length)])
-            else:
-                file = DecodedFile(cached, services.decoder.native).pieces()
+            cached, stored = services.cache.get(one.sha256, one.archive_id), wire_syntax(one)
+            decoded = None if sent_as[stored] == stored else _decoded_file(services, cached, stored in as_stored)
+            syntax = stored if decoded is None else sent_as[stored]
+            file = read_plan(cached, [(0, cached.part10_length)]) if decoded is None else decoded.pieces()
             yield f"{DICOM}; transfer-syntax={syntax}", file
 
     return begun(parts(boundary, contents()))
+
+
+def _decoded_file(services: Services, cached: CachedInstance, as_stored: bool) -> DecodedFile | None:
+    """Return the file decoded, None for one that cannot be, if the client takes that as it is stored."""
+    try:
+        return DecodedFile(cached, services.decoder.native)
+    except Undecodable:
+        if as_stored:
+            return None
+        raise
 
 
 def _decoded(services: Services, one: Held, offer: Offer, numbers: Sequence[int]) -> Response:

@@ -19,7 +19,7 @@ from dicomweb.accept import MULTIPART, Offer, media_type_of
 from dicomweb.holdings import studies_in_sight
 from dicomweb.keeping import FailureReason, Keeper, Kept, NotKept, Takes
 from dicomweb.problems import RETRY_SECONDS, Problem, bad_request, not_found
-from dicomweb.received import BadBody, Part, TooLarge, read_parts
+from dicomweb.received import BadBody, Part, TooLarge, read_parts, read_single
 from dicomweb.rights import current_root, current_sight, require_case
 from dicomweb.roots import add_route
 from dicomweb.services import Services
@@ -77,14 +77,19 @@ def add_store_routes(blueprint: Blueprint, services: Services) -> None:
     add_route(blueprint, "/studies/<study_uid>", "store_study_instances", partial(_answer, services), "POST")
 
 
-def store(services: Services, keeper: Keeper, boundary: str) -> StoreResult:
-    """Keep every instance of the current request's body. A body that breaks off keeps what came whole, and is noted."""
+def store(services: Services, keeper: Keeper, boundary: str | None) -> StoreResult:
+    """Keep every instance of the current request's body; without a boundary the body is one.
+
+    A body that breaks off keeps what came whole, and is noted.
+    """
     result = StoreResult()
-    request.max_content_length = services.store_limits.total_bytes
+    limits, spool = services.store_limits, services.spool
+    request.max_content_length = limits.total_bytes
     try:
-        read_parts(
-            request.stream, boundary, services.store_limits, services.spool, lambda part: result.take(part, keeper)
-        )
+        if boundary is None:
+            read_single(request.stream, _length(), limits, spool, lambda part: result.take(part, keeper))
+        else:
+            read_parts(request.stream, boundary, limits, spool, lambda part: result.take(part, keeper))
     except (BadBody, TooLarge, ClientDisconnected, RequestEntityTooLarge) as error:
         problem = _as_problem(error)
         if not result.kept:
@@ -127,16 +132,23 @@ def _takes(services: Services, study_uid: str) -> Takes:
     return lambda origin, uid: (origin, uid) in wanted
 
 
-def _boundary() -> str:
-    """Return the boundary of a body of application/dicom parts; anything else is a 415."""
+def _boundary() -> str | None:
+    """Return the boundary of a body of application/dicom parts, None of one that is application/dicom; else a 415."""
     media_type, parameters = media_type_of(request.headers.get("Content-Type", ""))
-    if media_type != MULTIPART or parameters.get("type", "").lower() != DICOM:
+    if media_type != DICOM and (media_type != MULTIPART or parameters.get("type", "").lower() != DICOM):
         raise Problem(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, 'Instances are stored as multipart/related; type="application/dicom".'
         )
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "A content encoding is not taken.")
-    return parameters.get("boundary", "")
+    return None if media_type == DICOM else parameters.get("boundary", "")
+
+
+def _length() -> int:
+    """How long the body is said to be: without a last boundary nothing else tells that it came whole."""
+    if request.content_length is None:
+        raise Problem(HTTPStatus.LENGTH_REQUIRED, "An instance by itself comes with its Content-Length.")
+    return request.content_length
 
 
 def _as_problem(error: Exception) -> Problem:

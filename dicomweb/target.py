@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from dicomweb.accept import Offer, accepted, choose
 from dicomweb.holdings import Held, HeldSeries, held_instances, held_series, instances_of_row
 from dicomweb.known import Instances
-from dicomweb.problems import not_found
+from dicomweb.problems import Problem, not_found
 from dicomweb.rights import current_moment, current_query, current_question, current_root, current_sight
 from dicomweb.services import Services
 from dicomweb.verdicts import Verdict
@@ -52,3 +52,11 @@ def note_series(services: Services, connection: Connection, target: Target, seri
 def negotiate(*offers: Offer) -> Offer:
     """Choose what the current request likes best of our offers."""
     return choose(accepted(current_query().getlist("accept"), request.headers.get("Accept", "")), offers)
+
+
+def takes(offer: Offer) -> bool:
+    """Whether the current request takes this."""
+    try:
+        return negotiate(offer) == offer
+    except Problem:
+        return False

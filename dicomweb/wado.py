@@ -53,6 +53,7 @@ RESOURCES: Final = (
     Resource(f"{INSTANCE}/frames/<frames>/thumbnail", "frame_thumbnail", thumbnail),
     Resource(f"{STUDY}/{NAME}", "download_study", download),
     Resource(wado_uri.RULE, "wado_uri", wado_uri.wado_uri),
+    Resource(wado_uri.AT_ROOT, "wado_uri_at_root", wado_uri.wado_uri),
 )
 """Tables 10.1-1 and 10.4.1-1 to 10.4.1-4, as far as they are implemented. HEAD answers like GET."""
 

@@ -20,6 +20,9 @@ from dicomweb.target import Target, held
 from dicomweb.uids import is_uid
 
 RULE: Final = "/wado"
+AT_ROOT: Final = ""
+"""Where dcmjs' dicomweb-client asks: the standard leaves the address of this service to the server."""
+
 UIDS: Final = {"studyUID": "study_uid", "seriesUID": "series_uid", "objectUID": "sop_uid"}
 KNOWN: Final = frozenset(
     {*UIDS, "requestType", "contentType", "charset", "transferSyntax", "frameNumber", "rows", "columns"}

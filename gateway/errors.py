@@ -9,7 +9,7 @@ import orjson
 import structlog
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
-from werkzeug.exceptions import HTTPException, TooManyRequests
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, TooManyRequests
 
 from orthanc.errors import ArchiveUnavailable, NotInArchive
 from sr_reports.errors import InvalidOpinion, Unreportable
@@ -98,6 +98,8 @@ def _http(error: HTTPException, page: Page) -> flask.Response:
     response = _answer(page, status, TITLES.get(status, error.name), detail)
     if isinstance(error, TooManyRequests):
         response.headers["Retry-After"] = str(error.retry_after or RETRY_AFTER)
+    if isinstance(error, MethodNotAllowed):
+        response.allow.update(error.valid_methods or ())  # RFC 9110 section 15.5.6
     return response
 
 

@@ -33,7 +33,7 @@ class Decoder:
             self._idle.put(_Process(memory))
 
     def render(self, instance: CachedInstance, frame: int, media_type: str, look: Look) -> bytes:
-        """Return a frame, counted from 1, as an image/jpeg or an image/png.
+        """Return a frame, counted from 1, as an image/jpeg, an image/png or an image/gif.
 
         Raises NoSuchFrame, Undecodable (never again), DecoderBusy (try again).
         """

@@ -22,7 +22,7 @@ from orthanc.windows import makes_sense
 Pixels = NDArray[Any]
 Grey = NDArray[np.float32]
 
-_FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG"}
+_FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF"}
 _SHARED: Final = "SharedFunctionalGroupsSequence"
 _PER_FRAME: Final = "PerFrameFunctionalGroupsSequence"
 _GROUPS = ("FrameVOILUTSequence", "PixelValueTransformationSequence")
@@ -30,7 +30,7 @@ _GROUPS = ("FrameVOILUTSequence", "PixelValueTransformationSequence")
 
 
 def picture(pixels: Pixels, image: Dataset, frame: int, how: Rendering) -> bytes:
-    """Encode decoded pixels, (rows, columns) or (rows, columns, 3) as `image` describes them, as JPEG or PNG."""
+    """Encode decoded pixels, (rows, columns) or (rows, columns, 3) as `image` describes them, as JPEG, PNG or GIF."""
     if pixels.ndim == 3:
         shown = _eight_bits(pixels, image)
     elif image.PhotometricInterpretation == "PALETTE COLOR":

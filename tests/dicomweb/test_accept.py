@@ -52,6 +52,17 @@ def test_what_cannot_be_made_is_406(header: str) -> None:
     assert caught.value.status == 406
 
 
+def test_the_accept_field_of_every_java_client_is_understood() -> None:
+    """Its weight `.2` has no digit before the point, which was a 400."""
+    java = "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"
+    assert choose(accepted([], java), [STORED, AS_IMAGE]) == STORED
+    assert choose(accepted([], java), [Offer("image/png"), Offer("image/gif")]) == Offer("image/gif")
+
+
+def test_image_jpg_means_image_jpeg() -> None:
+    assert choose(accepted(["image/jpg"], ""), [Offer("image/png"), Offer("image/jpeg")]) == Offer("image/jpeg")
+
+
 def test_without_a_transfer_syntax_the_default_one_is_meant() -> None:
     assert choose(accepted([], 'multipart/related; type="application/octet-stream"'), [STORED, RAW]) == RAW
 

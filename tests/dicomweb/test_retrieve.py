@@ -116,14 +116,32 @@ def test_a_compressed_file_comes_decoded_to_whoever_takes_no_compression(world, 
     assert whole.pixel_array.shape == source.pixel_array.shape
 
 
-def test_what_is_lossy_is_decoded_on_demand_alone_and_what_cannot_be_is_406(world):
+def test_what_is_lossy_or_cannot_be_decoded_comes_as_stored_unless_a_transfer_syntax_is_named(world):
     sent = world.instance("SC_rgb_jpeg_dcmtk.dcm", generate_uid())
     broken = world.instance("MR_small_RLE.dcm", generate_uid(), PhotometricInterpretation="CIELAB")
     world.study(sent)
     world.study(broken)
-    assert world.get(sent.path, Accept="application/dicom").content == sent.part10
-    assert world.get(broken.path, Accept="application/dicom").status_code == 406
-    assert world.get(broken.path, Accept="application/dicom; transfer-syntax=*").content == broken.part10
+    for one in (sent, broken):
+        assert world.get(one.path, Accept="application/dicom").content == one.part10
+        assert world.get(one.path, Accept="application/dicom; transfer-syntax=*").content == one.part10
+    assert world.get(broken.path, Accept=f"application/dicom; transfer-syntax={EXPLICIT}").status_code == 406
+
+
+def test_one_instance_that_no_decoder_reads_does_not_break_a_study_off(world):
+    """A segmentation of single bits in RLE ended the answer in its middle: its client had nothing of the study."""
+    study, rle = generate_uid(), "1.2.840.10008.1.2.5"
+    sent = [
+        world.instance("CT_small.dcm", study, SeriesNumber=1),
+        world.instance("MR_small_RLE.dcm", study, SeriesNumber=2, PatientName="CompressedSamples^CT1"),
+        world.instance("MR_small_RLE.dcm", study, SeriesNumber=3, PhotometricInterpretation="CIELAB"),
+    ]
+    world.study(*sent)
+    got = {one.SOPInstanceUID: one for one in world.client().retrieve_study(study)}
+    syntaxes = [got[one.sop_uid].file_meta.TransferSyntaxUID for one in sent]
+    assert syntaxes == [EXPLICIT, EXPLICIT, rle]
+    answer = world.get(f"/studies/{study}", Accept='multipart/related; type="application/dicom"')
+    assert answer.content.count(b"Content-Type: application/dicom; transfer-syntax=1.2.840.10008.1.2.5\r\n") == 1
+    assert answer.content.count(sent[2].part10) == 1
 
 
 # --- metadata -----------------------------------------------------------------------------------------------------
@@ -282,6 +300,17 @@ def test_a_rendered_instance_fits_its_viewport(world):
     whole = picture(world.get(f"{sent.path}/rendered?window=40,400,linear", Accept="image/png"))
     assert (whole.format, whole.size) == ("PNG", (128, 128))
     assert picture(world.get(f"{sent.path}/frames/1/rendered?quality=50")).format == "JPEG"
+
+
+@pytest.mark.parametrize("name", ["CT_small.dcm", "examples_palette.dcm"])
+def test_a_picture_can_be_had_as_gif(world, name):
+    """Table 8.7.4-1 requires it beside JPEG and PNG; it was a 406."""
+    sent = world.instance(name, generate_uid())
+    world.study(sent)
+    answer = world.get(f"{sent.path}/rendered?viewport=64,64", Accept="image/gif")
+    assert answer.headers["Content-Type"] == "image/gif"
+    drawn = Image.open(io.BytesIO(answer.content))
+    assert (drawn.format, max(drawn.size)) == ("GIF", 64)
 
 
 def test_a_thumbnail_comes_at_every_level_and_the_query_beats_the_header(world):

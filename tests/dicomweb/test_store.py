@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import socket
 import subprocess
 import sys
 from xml.etree import ElementTree
@@ -14,6 +15,7 @@ from pydicom.uid import generate_uid
 
 from dicomweb.keeping import FailureReason
 
+DICOM_TYPE = "application/dicom"
 DICOM = b"Content-Type: application/dicom\r\n\r\n"
 
 
@@ -76,6 +78,31 @@ def test_dicomweb_client_stores_many_chunked(world):
     assert {one.sop_uid for one in sent} <= set(waiting(world))
 
 
+def test_one_instance_may_come_without_multipart(world):
+    """As clients of Microsoft's server and `curl --data-binary` send it (PS3.18 section 8.6.1.1); it was a 415."""
+    sent = world.instance("CT_small.dcm", generate_uid())
+    response = post(world, sent.part10, Content_Type="application/dicom")
+    assert response.status_code == 200
+    assert [item["00081155"]["Value"] for item in response.json()["00081199"]["Value"]] == [[sent.sop_uid]]
+    assert sent.sop_uid in waiting(world)
+    elsewhere = post(world, sent.part10, f"/studies/{generate_uid()}", Content_Type="application/dicom")
+    assert (elsewhere.status_code, reasons(elsewhere.json())) == (409, [FailureReason.OTHER_STUDY])
+
+
+def test_an_instance_by_itself_must_be_whole(world):
+    """No last boundary would tell that it was cut, so its length is asked for."""
+    sent = world.instance("CT_small.dcm", generate_uid())
+    for content, status in ((iter([sent.part10]), 411), (b"", 400), (b"no DICOM", 409), (bytes(5 << 20), 413)):
+        assert post(world, content, Content_Type="application/dicom").status_code == status
+    head = f"POST /dicom-web/studies HTTP/1.1\r\nAuthorization: Bearer hospital\r\nContent-Type: {DICOM_TYPE}\r\n"
+    host, _, port = world.url.removeprefix("http://").removesuffix("/dicom-web").partition(":")
+    with socket.create_connection((host, int(port)), timeout=30) as cut:
+        cut.sendall(head.encode() + f"Content-Length: {len(sent.part10) + 2}\r\n\r\n".encode() + sent.part10)
+        cut.shutdown(socket.SHUT_WR)
+        assert cut.recv(1000).split()[1] == b"400"
+    assert sent.sop_uid not in waiting(world)
+
+
 def test_some_kept_and_some_not_is_202_and_says_which(world):
     good, other = world.instance("CT_small.dcm", generate_uid()), world.instance("CT_small.dcm", generate_uid())
     response = post(world, body(good.part10, b"no DICOM", other.part10[:400]), f"/studies/{good.study_uid}")
@@ -125,7 +152,7 @@ BROKEN = {
     "a body that breaks off": (400, b"--guid\r\nContent-Type: application/dicom\r\n\r\nDICM", {}),
     "a body without its boundary": (400, b"nothing of the kind", {}),
     "a body without a part": (400, b"", {}),
-    "another type": (415, b"DICM", {"Content-Type": "application/dicom"}),
+    "another type": (415, b"DICM", {"Content-Type": "application/octet-stream"}),
 }
 
 
@@ -163,7 +190,8 @@ def test_none_kept_is_409(world):
         ('multipart/related; type="application/dicom"; boundary=' + "g" * 71, 400),
         ('multipart/related; type="application/dicom+json"; boundary=guid', 415),
         ("multipart/form-data; boundary=guid", 415),
-        ("application/dicom", 415),
+        ("application/dicom+json", 415),
+        ("application/octet-stream", 415),
         ("", 415),
     ],
 )

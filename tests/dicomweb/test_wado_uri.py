@@ -35,6 +35,19 @@ def test_without_a_content_type_an_image_is_a_jpeg_in_the_size_asked_for(world, 
     assert Image.open(io.BytesIO(answer.content)).size == (64, 64)
 
 
+def test_it_is_answered_at_the_root_of_the_service_too(world, ct):
+    """Where dcmjs' dicomweb-client sends `buildInstanceWadoURIUrl`; it was a 404."""
+    at_root = address(ct, contentType="application/dicom", transferSyntax="*").removeprefix("/wado")
+    assert world.get(at_root).content == ct.part10
+    assert world.get(at_root, "chest").status_code == 404
+    assert world.get("").status_code == 400
+
+
+def test_image_jpg_is_understood(world, ct):
+    answer = world.get(address(ct, contentType="image/jpg"))
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "image/jpeg")
+
+
 def test_a_picture_is_that_of_wado_rs(world, ct):
     theirs = world.get(
         address(ct, contentType="image/png", windowCenter="40", windowWidth="400", rows="50", columns="60")

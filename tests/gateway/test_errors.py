@@ -121,3 +121,12 @@ def test_every_answer_carries_the_headers_that_keep_foreign_code_out(web) -> Non
 def test_a_body_larger_than_this_installation_takes_is_413(web, people) -> None:
     answer = web.ask(people.patient(), "POST", "/api/v1/cases", json={"history": "x" * (1 << 20)})
     assert (answer.status_code, answer.content_type) == (413, PROBLEM)
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [("/dicom-web/studies", {"GET", "HEAD", "OPTIONS", "POST"}), ("/dicom-web/series", {"GET", "HEAD", "OPTIONS"})],
+)
+def test_a_method_that_an_address_does_not_take_is_answered_with_those_that_it_does(web, people, path, methods) -> None:
+    answer = web.ask(people.coordinator(), "DELETE", path)
+    assert (answer.status_code, set(answer.allow)) == (405, methods)
