@@ -16,7 +16,8 @@ from python_multipart.multipart import MultipartParser
 
 CHUNK: Final = 256 * 1024
 LONGEST_PREAMBLE: Final = 64 * 1024
-LONGEST_BOUNDARY: Final = 70
+LONGEST_BOUNDARY: Final = 200
+"""RFC 2046 allows 70; Orthanc sends 73."""
 LONGEST_HEADER: Final = 8 * 1024
 MOST_HEADERS: Final = 16
 
