@@ -30,6 +30,10 @@ class Baked:
         """Return what `answer` returned lately: neither disk nor database is asked."""
         return self.cache.series_at_hand(_key(series), root)
 
+    def ahead(self, series: HeldSeries) -> None:
+        """Have them in the cache."""
+        self.cache.baked_series(_key(series), self._archived(series), partial(self.ready.read, series))
+
     def keep(self, series: HeldSeries) -> None:
         """Have them in the database. Raises KeysUnusable and OSError, too."""
         self.ready.keep(series, self.cache.baked_series(_key(series), self._archived(series)))

@@ -97,7 +97,7 @@ def _loops(parts: Parts) -> Sequence[Loop]:
     completeness = Completeness(database, parts.cache)
     expecting = Expecting(database, parts.sender, parts.settings.studies.quiet_seconds)
     carrying = carrying_of(parts)
-    readying = Readying(database, parts.cache, parts.settings.cache.max_bytes)
+    readying = Readying(database, parts.cache, parts.settings.cache.max_bytes, parts.baked)
     committing = Committing(parts.inbox, parts.archive, database, parts.sender, parts.settings)
 
     def studies_on_their_way() -> float:

@@ -113,6 +113,10 @@ class ReadCache:
             self._used(instance)
         return instance
 
+    def has(self, sha256: str) -> bool:
+        """Whether an instance is here, by its file's name alone."""
+        return self._shelf.path(INSTANCES, sha256).exists()
+
     def keep(self, one: Archived) -> None:
         """Have an instance here as if it was just used; the errors are those of `get`."""
         if not self._shelf.used(self._shelf.path(INSTANCES, one.sha256)):

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from gateway.beside import newest_prior
 from gateway.portal.case_lines import CaseLine, case_line
 from gateway.portal.documents import documents_of
 from gateway.portal.elsewhere import elsewhere
@@ -18,7 +19,6 @@ from gateway.portal.fates import fate_of
 from gateway.portal.identities import doubt_of
 from gateway.portal.notices import kept_aside, late_images
 from gateway.portal.prior_views import priors_view
-from gateway.portal.priors import newest_prior
 from gateway.portal.reading import answers_of
 from gateway.portal.remarks import lacks_images, last_arrival, remarks_for_patient, remarks_in_words
 from gateway.portal.reports import moving, report_views, standing
@@ -141,10 +141,11 @@ def _concordances(case: Case) -> tuple[tuple[str, str], ...]:
 def _about(session: Session, case: Case, who: Viewer, line: CaseLine) -> dict[str, object]:
     aside = kept_aside(session, case, who)
     remarks, lacking = _remarks(session, case, who)
+    prior = newest_prior(session, who, case)
     return {
         "case": case,
         "line": line,
-        "viewer_link": viewer_link(case.id, line.studies, newest_prior(session, who, case)),
+        "viewer_link": viewer_link(case.id, line.studies, prior.study_uid if prior else ""),
         "fusion_link": fusion_link(case.id, line.studies),
         "documents": documents_of(session, who, case),
         "doubt": doubt_of(case),

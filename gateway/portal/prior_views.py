@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
-from gateway.portal.priors import is_later
+from gateway.beside import is_later
 from gateway.portal.studies import StudyView, viewer_link
 from gateway.portal.words import Label, counted, dicom_date
 from sr_reports.wording import MODALITIES

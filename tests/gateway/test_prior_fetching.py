@@ -20,9 +20,9 @@ from pynetdicom import AE, evt
 from config.settings import SHIPPED_PRIORS, SHIPPED_ROUTING
 from gateway import prior_fetch
 from gateway.archives import Archives, archives_of
+from gateway.beside import newest_prior
 from gateway.cases import settle_complete_studies
 from gateway.due import Due
-from gateway.portal.priors import newest_prior
 from gateway.prior_arrivals import Arriving
 from gateway.prior_fetch import Fetching
 from gateway.prior_search import Searching
@@ -706,7 +706,8 @@ def test_what_was_examined_after_the_study_of_the_case_is_not_called_earlier(web
     assert order == sorted(order), "newest first"
     assert told.index("later than this case") < order[1]
     with world.database.reading() as session:
-        assert newest_prior(session, who, session.get_one(Case, done.case_id)) == "1.2.1"
+        beside = newest_prior(session, who, session.get_one(Case, done.case_id))
+    assert beside.study_uid == "1.2.1"
 
 
 def test_programs_see_and_begin_it_too(web, world, fetch, pacs, people) -> None:

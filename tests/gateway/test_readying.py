@@ -8,9 +8,12 @@ from contextlib import suppress
 
 import pytest
 
-from gateway.readying import Readying
+from config.key_file import file_ring_made
+from dicomweb.baked import Baked
+from dicomweb.ready import ReadyMetadata
+from gateway.readying import SHARE, Readying
 from orthanc.errors import ArchiveUnavailable
-from worklist.models import Case
+from worklist.models import Case, Study
 from worklist.states import CaseState
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -25,7 +28,8 @@ def case(fragile_world, people):
 
 
 def readying(world, max_bytes: int = 1 << 30) -> Readying:
-    return Readying(world.database, world.cache, max_bytes)
+    ready = ReadyMetadata(world.database, file_ring_made(world.folders.cache.parent / "keys.json"))
+    return Readying(world.database, world.cache, max_bytes, Baked(world.cache, world.database, ready))
 
 
 def test_what_is_to_be_read_is_never_what_was_used_least_recently(case) -> None:
@@ -71,4 +75,36 @@ def test_nothing_is_fetched_for_what_was_read_or_beyond_the_cache(case, why: str
         with world.database.writing() as session:
             session.query(Case).update({"state": CaseState.DELIVERED})
     readying(world, 1 << 30 if why == "it was read" else row.size).step()
+    assert world.cache.held(row.sha256) is None
+
+
+@pytest.fixture
+def prior(case):
+    """An older study of the same patient from the same site, which the viewer shows beside that of the case."""
+    world, own, _ = case
+    with world.database.reading() as session:
+        origin = session.query(Study).one().origin
+    world.receive(world.make(StudyDate="20240101"), origin)
+    world.carry()
+    (row,) = [each for each in world.instances() if each.id != own.id]
+    return world, row, world.cache.held(row.sha256).path
+
+
+def test_the_study_beside_that_of_a_case_is_ready_as_well(prior, own_archive_server) -> None:
+    """The viewer opened it beside the case, and had it from the archive, or not at all while that was down."""
+    world, row, file = prior
+    file.unlink()
+    world.cache.close()
+    readying(world).step()
+    own_archive_server.kill()
+    assert world.cache.held(row.sha256) is not None
+    baked = [each for each in (world.folders.cache / "baked").rglob("*") if each.is_file()]
+    assert len(baked) == 1, "and what the viewer asks of it first"
+
+
+def test_the_study_beside_that_of_a_case_takes_no_room_from_any_cases_own(prior) -> None:
+    world, row, file = prior
+    file.unlink()
+    world.cache.close()
+    readying(world, int(row.size * 1.5 / SHARE)).step()
     assert world.cache.held(row.sha256) is None
