@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from gateway.same_patient import agree, contradiction, together
@@ -84,7 +84,7 @@ class Identities:
     def look_up(self, session: Session, arrivals: Sequence[Arrival]) -> None:
         """Find what we already have under the UIDs of a batch; `check` knows of nothing else."""
         self._look_up_patients(session, {arrival.study_uid for arrival in arrivals})
-        self._look_up_makers(session, {arrival.series_uid for arrival in arrivals if arrival.made_by})
+        self._look_up_makers(session, arrivals)
         self._look_up_asked_for(session, arrivals)
         chosen = (
             select(Study.origin, Study.study_uid, Instance.sop_uid, Instance.sha256, Instance.archive_id)
@@ -102,11 +102,13 @@ class Identities:
         ):
             self._patients.setdefault((origin, study_uid), Patient(*patient))
 
-    def _look_up_makers(self, session: Session, series_uids: set[str]) -> None:
-        if not series_uids:
-            return
+    def _look_up_makers(self, session: Session, arrivals: Sequence[Arrival]) -> None:
+        """Who made the series of what readers save, and the series of readers into which somebody else sends."""
+        saved = Series.series_uid.in_({arrival.series_uid for arrival in arrivals if arrival.made_by})
+        sent = Series.series_uid.in_({arrival.series_uid for arrival in arrivals if not arrival.made_by})
         made = select(Study.origin, Study.study_uid, Series.series_uid, Series.made_by).join(Study)
-        for origin, study_uid, series_uid, maker in session.execute(made.where(Series.series_uid.in_(series_uids))):
+        of_these = made.where(or_(saved, and_(sent, Series.made_by.is_not(None))))
+        for origin, study_uid, series_uid, maker in session.execute(of_these):
             self._makers.setdefault((origin, study_uid, series_uid), set()).add(maker)
 
     def _look_up_asked_for(self, session: Session, arrivals: Sequence[Arrival]) -> None:
@@ -121,7 +123,7 @@ class Identities:
 
     def known(self, arrival: Arrival) -> Known | None:
         """What we wrote down for this origin, study and UID, of those that were looked up."""
-        return self._rows.get((arrival.origin, arrival.study_uid, arrival.sop_uid))
+        return self._rows.get(_instance_of(arrival))
 
     def accept(self, keys: Iterable[str]) -> None:
         """A coordinator accepted the entries of these keys: they fit, whatever they contradict."""
@@ -147,8 +149,7 @@ class Identities:
         patient = self._same_patient(arrival, said)
         if arrival.fetched:
             self._was_asked_for(arrival, said)
-        if arrival.made_by:
-            self._own_series(arrival)
+        self._own_series(arrival)
         verdict = self._same_content(arrival, sha256)
         self._patients[arrival.origin, arrival.study_uid] = patient
         self._makers.setdefault(_series_of(arrival), set()).add(_maker(arrival))
@@ -191,9 +192,15 @@ class Identities:
             raise Contradiction(f"It was fetched as an earlier study of a patient, but has {wrong[0]}.", wrong[0])
 
     def _own_series(self, arrival: Arrival) -> None:
-        """What a reader made never becomes part of a series that somebody else sent or made."""
-        if self._makers.get(_series_of(arrival), set()) - {_maker(arrival)}:
+        """What a reader made never becomes part of a series of somebody else, nor the other way round.
+
+        A reader's series is their working paper: what came into it from elsewhere would show all of it.
+        """
+        others = self._makers.get(_series_of(arrival), set()) - {_maker(arrival)}
+        if arrival.made_by and others:
             raise Contradiction("It was made in the viewer, but says that it is part of a series of somebody else.")
+        if others:
+            raise Contradiction("It says that it is part of a series that a reader made here.")
 
     def _same_content(self, arrival: Arrival, sha256: str) -> Verdict:
         key = (arrival.origin, arrival.sop_uid)
@@ -210,6 +217,10 @@ class Identities:
     def _where(self, key: tuple[str, str], sha256: str) -> Verdict:
         row = self._earlier.get(key)
         return Verdict(row.archive_id if row and row.sha256 == sha256 else None)
+
+
+def _instance_of(arrival: Arrival) -> _Instance:
+    return arrival.origin, arrival.study_uid, arrival.sop_uid
 
 
 def _series_of(arrival: Arrival) -> _Series:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ColumnElement, Select, cast, func, select, true
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, cast, func, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from worklist.access import Viewer
 from worklist.cut_off import Cut, cuts_of
 from worklist.models import Instance, Series, Site, Study, Trouble
+from worklist.papers import SAVED
 from worklist.states import Role
 from worklist.troubles import Decision
 
@@ -108,7 +109,7 @@ def arrivals(session: Session, who: Viewer, wanted: Wanted) -> Arrivals:
     origins = {f"site:{one}": sites[one] for one in chosen}
     studies = session.scalars(_studies(wanted, list(origins))).all()
     shown = studies[: wanted.per_page]
-    senders, troubles = _senders(session, shown), _not_taken(session, Trouble.origin.in_(origins), wanted)
+    senders, troubles = _senders(session, shown), _not_taken(session, _sent_by(origins), wanted)
     cuts = cuts_of(session, shown)
     found = tuple(
         StudyArrival(
@@ -171,6 +172,11 @@ def _senders(session: Session, studies: Sequence[Study]) -> dict[int, list[FromS
     for row in session.execute(counted):
         found.setdefault(row[0], []).append(FromSender(*row[1:]))
     return found
+
+
+def _sent_by(origins: Iterable[str]) -> ColumnElement[bool]:
+    """What sites sent that was not taken: not what a reader saved into one of their studies."""
+    return and_(Trouble.origin.in_(origins), Trouble.sender != SAVED)
 
 
 def _not_taken(

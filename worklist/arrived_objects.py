@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from worklist.access import Viewer
 from worklist.arrivals import instances_of, visible_sites
 from worklist.models import Instance, Trouble
+from worklist.papers import SAVED
 from worklist.states import TroubleKind
 
 ARCHIVED: Final = "archived"
@@ -57,7 +58,10 @@ def _troubles(session: Session, who: Viewer, site_id: int, study_uid: str) -> Se
         return ()
     said = "" if study_uid == NO_STUDY else study_uid
     query = select(Trouble).where(
-        Trouble.origin == f"site:{site_id}", Trouble.study_uid == said, Trouble.kind.in_(UNDECIDED)
+        Trouble.origin == f"site:{site_id}",
+        Trouble.study_uid == said,
+        Trouble.kind.in_(UNDECIDED),
+        Trouble.sender != SAVED,
     )
     return session.scalars(query.order_by(Trouble.received_at, Trouble.id)).all()
 

@@ -14,6 +14,8 @@ from worklist.access import Viewer
 from worklist.models import Case, CaseStudy, Series, Study
 from worklist.states import Role
 
+SAVED: Final = "viewer"
+"""The sender of what readers save (`scp.arrival.VIEWER`): what is kept aside of that is no business of the site."""
 NOT_A_READER: Final = 0
 """No row of `person` has this id."""
 

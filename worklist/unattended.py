@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, aliased
 from worklist.access import Viewer
 from worklist.history import shared_reason
 from worklist.models import AuditLine, Trouble, now
+from worklist.papers import SAVED
 from worklist.refusals import came_later
 from worklist.states import TroubleKind
 
@@ -49,7 +50,10 @@ class Alike:
 
 
 def unattended(session: Session, origin: str | None = None) -> list[Alike]:
-    """What waits for a coordinator's eyes (of one origin), the newest first; nothing that came after all."""
+    """What waits for a coordinator's eyes, the newest first; nothing that came after all.
+
+    Of one origin: what its site sent, not what a reader saved there.
+    """
     same, latest_first = _same(), (Trouble.received_at.desc(), Trouble.id.desc())
     numbered = (
         select(
@@ -61,7 +65,7 @@ def unattended(session: Session, origin: str | None = None) -> list[Alike]:
             func.min(Trouble.received_at).over(partition_by=same).label("first_at"),
             func.max(Trouble.received_at).over(partition_by=same).label("last_at"),
         )
-        .where(*_open(), true() if origin is None else Trouble.origin == origin)
+        .where(*_open(), true() if origin is None else and_(Trouble.origin == origin, Trouble.sender != SAVED))
         .subquery()
     )
     row, told = aliased(Trouble, numbered), numbered.c

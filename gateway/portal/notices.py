@@ -11,6 +11,7 @@ from gateway.portal.words import counted
 from worklist.access import Viewer
 from worklist.added import images_ever, since_claim
 from worklist.models import Case, Trouble
+from worklist.papers import SAVED, sees_papers_of
 from worklist.seen import changes_in_words
 from worklist.states import CaseState, TroubleKind
 
@@ -42,18 +43,32 @@ def _after_signing(late: int) -> str:
 
 
 def kept_aside(session: Session, case: Case, who: Viewer) -> str:
-    """Say how many objects of the case's studies are in quarantine; "" if none is."""
+    """Say how many objects of the case's studies are in quarantine; "" if none is.
+
+    Of what was saved from the viewer, to those who see what was.
+    """
     studies = [(study.origin, study.study_uid) for study in case.studies]
-    count = session.scalar(
-        select(func.count())
+    is_saved = Trouble.sender == SAVED
+    sent, saved = session.execute(
+        select(func.count().filter(~is_saved), func.count().filter(is_saved))
         .select_from(Trouble)
         .where(
             Trouble.kind != TroubleKind.REFUSED,  # contradicting, unreadable or damaged
             Trouble.resolved_at.is_(None),
             tuple_(Trouble.origin, Trouble.study_uid).in_(studies),
         )
+    ).one()
+    told = [_aside_for(case, who)(sent) if sent else "", _saved_aside(saved) if sees_papers_of(case, who) else ""]
+    return " ".join(filter(None, told))
+
+
+def _saved_aside(count: int) -> str:
+    if not count:
+        return ""
+    return (
+        f"{counted(count, 'object')} saved from the viewer {_was(count)} not taken: by then {_its(count)} series was "
+        "somebody else’s, or other content had the same identifier. Save again, into a new series."
     )
-    return _aside_for(case, who)(count) if count else ""
 
 
 def _aside_for(case: Case, who: Viewer) -> Words:
@@ -92,6 +107,10 @@ def _were(count: int) -> str:
 
 def _them(count: int) -> str:
     return "it" if count == 1 else "them"
+
+
+def _its(count: int) -> str:
+    return "its" if count == 1 else "their"
 
 
 def _was(count: int) -> str:

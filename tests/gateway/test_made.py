@@ -20,8 +20,10 @@ from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.uid import generate_uid
 
 from dicomweb.keeping import FailureReason
+from scp.arrival import VIEWER
 from worklist.added import images_version
-from worklist.models import AuditLine, Case, Series
+from worklist.models import AuditLine, Case, Series, Study
+from worklist.papers import SAVED
 from worklist.states import CaseState
 
 TYPE = 'multipart/related; type="application/dicom"; boundary=guid'
@@ -168,6 +170,49 @@ def test_what_slipped_into_a_series_that_is_sent_meanwhile_is_kept_aside(web, he
     web.world.receive(late, study.origin)
     web.world.carry()
     assert [one.key for one in web.world.troubles()] == [waiting.key]
+
+
+def test_what_a_reader_saved_in_vain_is_told_to_the_reader_and_not_to_the_hospital(web, held, image, people):
+    """The hospital found an object among what it had sent that it had never seen."""
+    reader, case_id = held
+    series = generate_uid()
+    save(web, reader, case_id, measured(image, SeriesInstanceUID=series))
+    with web.database.writing() as session:
+        study = session.query(Study).one()
+        session.add(Series(study_id=study.id, series_uid=series))
+    web.world.carry()
+    site = people.hospital(int(study.origin.removeprefix("site:")))
+    said = "1 object saved from the viewer was not taken"
+    assert said in web.ask(reader, "GET", f"/cases/{case_id}").text
+    for path in (f"/cases/{case_id}", "/arrivals", "/site"):
+        page = web.ask(site, "GET", path).text
+        assert said not in page, path
+        assert "made in the viewer" not in page, path
+    assert web.ask(site, "GET", "/api/v1/arrivals").json["studies"][0]["not_taken"] == []
+
+
+@pytest.mark.parametrize("batch", ["in one batch", "later"])
+def test_what_a_hospital_sends_into_a_readers_series_does_not_show_the_paper(web, held, image, make, people, batch):
+    """The whole series was one like any other then: patient and hospital saw what a reader had measured."""
+    reader, case_id = held
+    part = measured(image)
+    paper = dcmread(BytesIO(part)).SeriesInstanceUID
+    save(web, reader, case_id, part)
+    if batch == "later":
+        web.world.carry()
+    with web.database.reading() as session:
+        origin = session.query(Case).one().studies[0].origin
+    web.world.receive(make(StudyInstanceUID=image.StudyInstanceUID, SeriesInstanceUID=paper), origin)
+    web.world.carry()
+    assert [each.reason for each in web.world.troubles()] == [
+        "It says that it is part of a series that a reader made here."
+    ]
+    site = people.hospital(int(origin.removeprefix("site:")))
+    assert_papers(web, case_id, paper, sees=(reader, people.coordinator()), not_seen_by=(site,))
+
+
+def test_the_sender_of_what_readers_save_is_called_the_same_everywhere() -> None:
+    assert SAVED == VIEWER
 
 
 def test_only_who_holds_the_case_saves_into_it(web, held, image, people) -> None:
