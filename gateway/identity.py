@@ -77,6 +77,7 @@ class Identities:
     _digests: dict[tuple[str, str], str] = field(default_factory=dict)
     _earlier: dict[tuple[str, str], Known] = field(default_factory=dict)
     _rows: dict[_Instance, Known] = field(default_factory=dict)
+    _replacing: dict[_Instance, str] = field(default_factory=dict)
     _makers: dict[_Series, set[int | None]] = field(default_factory=dict)
     _accepted: set[str] = field(default_factory=set)
     _asked_for: dict[tuple[str, str], list[Patient]] = field(default_factory=dict)
@@ -135,6 +136,7 @@ class Identities:
             return self.check(entry.arrival, header, sha256)
         key = (entry.arrival.origin, entry.arrival.sop_uid)
         here, self._digests[key] = self._content_of(key), sha256
+        self._replacing[_instance_of(entry.arrival)] = sha256
         return self._where(key, sha256) if here in {None, sha256} else Verdict(replaces=True)
 
     def check(self, arrival: Arrival, header: InstanceHeader, sha256: str) -> Verdict:
@@ -145,6 +147,8 @@ class Identities:
             raise Contradiction("Only Overread's own test image may come as a self-test: that is deleted again.")
         if arrival.origin != SELF_TEST and header.patient_id == SELF_TEST_PATIENT:
             raise Contradiction(f"The Patient ID {SELF_TEST_PATIENT} is that of Overread's own test image.")
+        if (row := self.known(arrival)) is not None and row.sha256 == sha256 == self._newest(arrival, row):
+            return Verdict(row.archive_id)  # it is here, whatever it contradicts: somebody accepted it
         said = Patient(header.patient_id, header.issuer, header.patient_name, header.birth_date)
         patient = self._same_patient(arrival, said)
         if arrival.fetched:
@@ -208,6 +212,10 @@ class Identities:
             raise Contradiction(OTHER_CONTENT)
         self._digests[key] = sha256
         return self._where(key, sha256)
+
+    def _newest(self, arrival: Arrival, row: Known) -> str:
+        """What was accepted a moment ago is in no row yet."""
+        return self._replacing.get(_instance_of(arrival), row.sha256)
 
     def _content_of(self, key: tuple[str, str]) -> str | None:
         """What was let pass a moment ago goes before the rows, which may not be written yet."""

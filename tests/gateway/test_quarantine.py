@@ -148,6 +148,27 @@ def test_an_accepted_version_replaces_the_first_and_is_seen_at_once(web, people,
     assert web.world.waiting() == 0
 
 
+STRANGE = {
+    "under a UID of another study": {"StudyInstanceUID": "1.2.77", "StudyDescription": "CT neck"},
+    "of another name": {"SOPInstanceUID": "1.2.78", "PatientName": "Other^Olga"},
+}
+
+
+@pytest.mark.parametrize("how", STRANGE)
+def test_what_was_accepted_and_is_sent_again_is_known_as_the_same(web, people, send, uids, carry, how) -> None:
+    """Each time that its sender sent it again it was kept aside again."""
+    first, strange = web.world.make(**uids), web.world.make(**uids | STRANGE[how])
+    (trouble,) = send(first, strange)
+    decide(web, people.coordinator(), trouble, "accept", sure=True)
+    carry()
+    here = digests(web)
+    assert len(here) == 2
+    for again in ((strange,), (first, strange), (strange, first)):
+        assert send(*again) == []
+    assert digests(web) == here
+    assert web.world.waiting() == 0
+
+
 def test_an_accepted_image_of_another_name_becomes_part_of_the_study(web, people, send, uids, carry) -> None:
     other = uids | {"SOPInstanceUID": generate_uid()}
     (trouble,) = send(web.world.make(**uids), web.world.make(**other, PatientName="Maiden^Pat"))
