@@ -30,6 +30,9 @@ XML: Final = Offer("application/dicom+xml")
 OFFERS: Final = (Offer("application/dicom+json"), Offer("application/json"), XML)
 DICOM: Final = "application/dicom"
 
+MOST_WARNINGS: Final = 5
+"""Reasons that are told in words; a Failure Reason is a number, and the response module has no place for them."""
+
 log = structlog.get_logger()
 
 
@@ -50,6 +53,12 @@ class StoreResult:
         if all(one.reason == FailureReason.OUT_OF_RESOURCES for one in self.failed):
             return HTTPStatus.SERVICE_UNAVAILABLE
         return HTTPStatus.CONFLICT
+
+    @property
+    def why(self) -> list[str]:
+        """Why instances were not kept, each reason once; quotation marks would end a header's words."""
+        plain = (str(one).translate({ord('"'): "'"}).encode("ascii", "replace").decode() for one in self.failed)
+        return list(dict.fromkeys(" ".join(words.split()) for words in plain))
 
     def take(self, part: Part, keeper: Keeper) -> None:
         """Have one part kept, and remember what became of it."""
@@ -114,6 +123,8 @@ def _answer(services: Services, study_uid: str = "") -> Response:
     body = native_model(told) if offer == XML else orjson.dumps(told)
     response = Response(body, result.status, content_type=offer.media_type)
     response.headers["Cache-Control"] = "private, no-store"
+    for words in result.why[:MOST_WARNINGS]:
+        response.headers.add("Warning", f'299 {current_root(services)}: "{words}"')
     if result.status is HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_SECONDS)
     return response

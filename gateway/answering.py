@@ -17,15 +17,16 @@ from config.database import Database
 from dicomweb.services import Access
 from dicomweb.uids import is_uid
 from gateway.access_log import AccessLog
-from gateway.found import answers
+from gateway.found import answers, site_of
 from gateway.queries import short_name
 from scp.queries import MOST_BYTES, Outcome, QueryEnded, Question
 
 log = structlog.get_logger()
 
 MOST_QUERIES: Final = 8
+MOST_OF_A_SITE: Final = 4
 MOST_OF_ONE: Final = 2
-"""Queries at the same time, in all and of one AE title; one more is told to ask again."""
+"""Queries at the same time, in all, of one site and of one AE title; one more is told to ask again."""
 PATIENCE: Final = 30.0  # seconds for a receiver to take a line
 
 
@@ -35,19 +36,28 @@ class Places:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._taken: Counter[str] = Counter()
+        self._sites: Counter[int | None] = Counter()
 
     @contextmanager
-    def one_of(self, ae_title: str) -> Iterator[None]:
-        """Hold a place for one query. Raises QueryEnded when there is none."""
+    def one_of(self, ae_title: str, site_id: int | None) -> Iterator[None]:
+        """Hold a place for one query; of nobody's site where it is not known. Raises QueryEnded when there is none."""
         with self._lock:
-            if self._taken.total() >= MOST_QUERIES or self._taken[ae_title] >= MOST_OF_ONE:
+            if (
+                self._taken.total() >= MOST_QUERIES
+                or self._taken[ae_title] >= MOST_OF_ONE
+                or self._sites[site_id] >= MOST_OF_A_SITE
+            ):
                 raise QueryEnded(Outcome.BUSY)
-            self._taken[ae_title] += 1
+            self._change(ae_title, site_id, 1)
         try:
             yield
         finally:
             with self._lock:
-                self._taken[ae_title] -= 1
+                self._change(ae_title, site_id, -1)
+
+    def _change(self, ae_title: str, site_id: int | None, by: int) -> None:
+        self._taken[ae_title] += by
+        self._sites[site_id] += by
 
 
 class _Handler(StreamRequestHandler):
@@ -60,9 +70,7 @@ class _Handler(StreamRequestHandler):
             question = Question(**orjson.loads(self.rfile.readline(4 * MOST_BYTES)))
             outcome, words = Outcome.NOT_NOW, ""
             try:
-                with server.places.one_of(question.ae_title), closing(answers(server.database, question)) as found:
-                    for items, supported in found:
-                        self._say({"items": items, "supported": supported})
+                self._answer(server, question)
                 outcome = Outcome.SUCCESS
             except QueryEnded as ended:
                 outcome, words = ended.outcome, str(ended)
@@ -74,6 +82,12 @@ class _Handler(StreamRequestHandler):
             finally:
                 server.audit.note(_access(question, outcome))
             self._say({"end": outcome.name, "words": words})
+
+    def _answer(self, server: AnsweringServer, question: Question) -> None:
+        place = server.places.one_of(question.ae_title, site_of(server.database, question.ae_title))
+        with place, closing(answers(server.database, question)) as found:
+            for items, supported in found:
+                self._say({"items": items, "supported": supported})
 
     def _say(self, said: dict[str, object]) -> None:
         self.wfile.write(orjson.dumps(said) + b"\n")

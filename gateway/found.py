@@ -73,6 +73,15 @@ def answers(database: Database, question: Question) -> Generator[tuple[list[Item
         raise QueryEnded(Outcome.TOO_MANY)
 
 
+def site_of(database: Database, ae_title: str) -> int | None:
+    """Whose AE title it is; None if nobody's. Raises QueryEnded."""
+    try:
+        with database.reading() as session:
+            return session.scalar(select(Peer.site_id).where(Peer.ae_title == ae_title, Peer.may_send).limit(1))
+    except SQLAlchemyError as error:
+        raise QueryEnded(Outcome.NOT_NOW) from error
+
+
 def read_keys(question: Question) -> Asked:
     """Take the keys that we know, of this level and those above. Raises QueryEnded for a value that cannot be meant."""
     level = LEVELS[question.level]

@@ -48,6 +48,8 @@ FAILING = {
     "archive": "Does not answer. See the log of the archive.",
 }
 
+WAITS_FOR_THE_ARCHIVE = "Waits, because the archive does not answer; what is received is kept meanwhile."
+
 
 class NotWell(Exception):
     """A part does not work; the message says what to do, and nothing that is not for everybody."""
@@ -193,9 +195,14 @@ def _require_life(pulses: Sequence[Pulse]) -> None:
 
 
 def _blaming_the_archive(checks: tuple[Check, ...]) -> tuple[Check, ...]:
-    """While the archive is away, ingest cannot go on, but receiving can: that is not vital then."""
-    away = any(check.part == "archive" and not check.ok for check in checks)
-    return tuple(replace(check, vital=check.vital and not (away and check.part == "ingest")) for check in checks)
+    """While the archive is away, ingest cannot go on, but receiving can: that is not vital then, and said as it is."""
+    if not any(check.part == "archive" and not check.ok for check in checks):
+        return checks
+    return tuple(_waiting(check) if check.part == "ingest" else check for check in checks)
+
+
+def _waiting(ingest: Check) -> Check:
+    return replace(ingest, vital=False, detail=ingest.detail if ingest.ok else WAITS_FOR_THE_ARCHIVE)
 
 
 def _check(part: str, asked: Future[str], vital: bool) -> Check:  # noqa: FBT001

@@ -19,7 +19,7 @@ from gateway.identity import OTHER_CONTENT, self_test_part
 from gateway.taken import Archived, Rejected
 from gateway.troubles import note_quarantine
 from scp.arrival import FETCHED
-from worklist.images import InstanceFacts, Recording, SignedUpon, record_all, replace, wanted_read
+from worklist.images import InstanceFacts, Recording, SignedUpon, lock_studies, record_all, replace, wanted_read
 from worklist.models import Pulse, now
 
 log = structlog.get_logger()
@@ -60,6 +60,8 @@ def _write(database: Database, archived: Sequence[Archived], rejected: Sequence[
         for one in archived:
             if one.facts.self_test:
                 _note_self_test(session, one.facts.arrival.sop_uid)
+        if rejected or any(one.replaces for one in archived):
+            _lock_in_order(session, archived, rejected)
         outcomes: list[Archived | Rejected] = []
         for replaces, alike in groupby(archived, lambda one: one.replaces):  # in the order of arrival
             some = list(alike)
@@ -68,6 +70,13 @@ def _write(database: Database, archived: Sequence[Archived], rejected: Sequence[
         note_quarantine(session, aside)
         _let_be_read(session, aside)
     return outcomes
+
+
+def _lock_in_order(session: Session, archived: Sequence[Archived], rejected: Sequence[Rejected]) -> None:
+    """What is kept aside, or replaces something, is written about after the rest, whatever its study."""
+    aside = [one.entry.arrival for one in rejected if one.reason == OTHER_CONTENT]
+    every = (*(one.facts.arrival for one in archived if not one.facts.self_test), *aside)
+    lock_studies(session, [(one.origin, one.study_uid) for one in every])
 
 
 def _let_be_read(session: Session, aside: Sequence[Rejected]) -> None:

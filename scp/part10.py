@@ -12,6 +12,12 @@ IMPLEMENTATION_CLASS_UID = "2.25.264902719338574631580945127780369485121"
 IMPLEMENTATION_VERSION_NAME = "OVERREAD_1"
 """Both are part of every file's digest: changing them makes the same object look like another one."""
 
+HEADLESS = (
+    "This is a DICOM data set without the head of a file: 128 bytes, DICM and the file meta information (PS3.10) "
+    "have to come first."
+)
+
+_FIRST_GROUPS = frozenset({b"\x02\0", b"\x08\0", b"\0\x02", b"\0\x08"})  # in either byte order
 _META_ELEMENTS = 256
 _TRANSFER_SYNTAX = 0x0010
 _SHORT = struct.Struct("<HH2sH")
@@ -44,7 +50,7 @@ def split_part10(file: Buffer) -> tuple[str, memoryview]:
     """
     data = memoryview(file).cast("B")
     if bytes(data[128:132]) != b"DICM":
-        raise NotDicom("This is not a DICOM file.")
+        raise NotDicom(HEADLESS if bytes(data[:2]) in _FIRST_GROUPS else "This is not a DICOM file.")
     try:
         transfer_syntax, at = _read_meta(data)
     except (struct.error, UnicodeDecodeError) as error:

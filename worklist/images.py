@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -211,6 +211,15 @@ _WHO = ("patient_name", "birth_date", "issuer")
 _NAMES = tuple(InstanceFacts.__dataclass_fields__)
 
 
+def lock_studies(session: Session, keys: Iterable[tuple[str, str]]) -> None:
+    """Lock the rows of these studies (origin, Study Instance UID) in the order in which every writer does.
+
+    For who writes about them one after the other in another order: two workers would wait for each other.
+    """
+    for origin, study_uid in sorted(set(keys)):
+        session.execute(select(Study.id).where(Study.origin == origin, Study.study_uid == study_uid).with_for_update())
+
+
 def wanted_read(session: Session, origin: str, study_uid: str, at: datetime) -> None:
     """Its site sent by itself, though in another version, what we may have fetched: a case is opened all the same."""
     same = (Study.origin == origin, Study.study_uid == study_uid, Study.fetched.is_(True))
@@ -271,7 +280,7 @@ def _audit(session: Session, study: Study, made: Sequence[Recording]) -> None:
 
 
 def _series(session: Session, study: Study, one: Recording, *, ours: bool) -> Series:
-    """Its row. What is sent is never hidden: into a series that a reader had made, it makes that one like any other."""
+    """Its row. What a coordinator accepted into a series that a reader had made makes that one like any other."""
     text = one.series
     found = session.scalars(
         select(Series).where(Series.study_id == study.id, Series.series_uid == text.series_uid)

@@ -7,12 +7,13 @@ that images are missing. What somebody has seen, or what came after all, is list
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import case, delete, func, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from worklist.models import Study, Trouble, TroubleTally, now
@@ -24,6 +25,12 @@ KEPT: Final = timedelta(days=90)
 AT_ONCE: Final = 2_000  # rows that one transaction takes away
 TIDIED: Final = (TroubleKind.REFUSED, TroubleKind.UNREADABLE, TroubleKind.ALTERED)
 """Kinds whose rows stand for nothing: no file lies there for them, and no decision."""
+
+
+INSERTS: Final[Mapping[str, Callable[[type[TroubleTally]], sqlite.Insert | postgresql.Insert]]] = {
+    "sqlite": sqlite.insert,
+    "postgresql": postgresql.insert,
+}
 
 
 @dataclass(slots=True)
@@ -71,12 +78,15 @@ def tallies(session: Session, origins: Collection[str] | None = None) -> Sequenc
 
 
 def _count(session: Session, troubles: Sequence[Trouble]) -> None:
-    for one in troubles:
-        found = session.get(TroubleTally, (one.origin, one.status))
-        if found is None:
-            first = {"origin": one.origin, "status": one.status, "count": 0, "first_at": one.received_at}
-            found = TroubleTally(**first, last_at=one.received_at, reason=one.reason[:500])
-            session.add(found)
-            session.flush()
-        found.count += 1
-        found.first_at, found.last_at = min(found.first_at, one.received_at), max(found.last_at, one.received_at)
+    """Add to what is counted, in one order and by one statement each: other workers do it at the same moment."""
+    insert = INSERTS[session.get_bind().dialect.name]
+    for one in sorted(troubles, key=lambda one: (one.origin, one.status)):
+        first = {"origin": one.origin, "status": one.status, "count": 1, "reason": one.reason[:500]}
+        new = insert(TroubleTally).values(**first, first_at=one.received_at, last_at=one.received_at)
+        earlier, later = new.excluded.first_at < TroubleTally.first_at, new.excluded.last_at > TroubleTally.last_at
+        change = {
+            "count": TroubleTally.count + 1,
+            "first_at": case((earlier, new.excluded.first_at), else_=TroubleTally.first_at),
+            "last_at": case((later, new.excluded.last_at), else_=TroubleTally.last_at),
+        }
+        session.execute(new.on_conflict_do_update(index_elements=["origin", "status"], set_=change))

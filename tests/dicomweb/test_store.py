@@ -14,6 +14,7 @@ from pydicom import Dataset
 from pydicom.uid import generate_uid
 
 from dicomweb.keeping import FailureReason
+from scp.part10 import HEADLESS, split_part10
 
 DICOM_TYPE = "application/dicom"
 DICOM = b"Content-Type: application/dicom\r\n\r\n"
@@ -184,6 +185,22 @@ def test_a_body_that_breaks_off_behind_a_whole_part_is_noted_too(world):
     sent = world.instance("CT_small.dcm", generate_uid())
     assert post(world, body(sent.part10, b"DICM")[:-12]).status_code == 202
     assert "The body ends before its last boundary." in {one.reason for _, one in world.inbox.refusals(1000)}
+
+
+def test_a_data_set_without_the_head_of_a_file_is_refused_in_words(world):
+    """It was refused by a number alone, like anything that is no DICOM at all."""
+    bare = split_part10(world.instance("CT_small.dcm", generate_uid()).part10)[1]
+    response = post(world, body(bytes(bare), b"no DICOM"))
+    assert response.status_code == 409
+    told = response.headers["Warning"]
+    assert told.startswith("299 ")
+    assert '"This is a DICOM data set without the head of a file: 128 bytes, DICM' in told
+    assert '"This is not a DICOM file."' in told
+    assert HEADLESS in {one.reason for _, one in world.inbox.refusals(1000)}
+
+
+def test_what_was_kept_has_no_warning(world):
+    assert "Warning" not in post(world, body(world.instance("CT_small.dcm", generate_uid()).part10)).headers
 
 
 def test_none_kept_is_409(world):

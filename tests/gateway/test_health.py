@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.health import INGEST, Health
+from gateway.health import INGEST, WAITS_FOR_THE_ARCHIVE, Health
 from orthanc.archive import Archive
 from worklist.models import Pulse, now
 
@@ -27,6 +27,15 @@ def test_while_the_archive_is_away_a_late_ingest_takes_no_receiver_out_of_servic
     """A hung archive kept each step of ingest waiting for minutes: "no sign of life", 503, and nothing was taken."""
     away = Archive(f"http://127.0.0.1:{free_port()}", "overread", "wrong", timeout=1)
     assert of_the_worker(web, away, INGEST) == {"worker": (True, True), "ingest": (False, False)}
+    away.close()
+
+
+def test_a_late_ingest_is_not_called_dead_while_the_archive_does_not_answer(web, free_port) -> None:
+    away = Archive(f"http://127.0.0.1:{free_port()}", "overread", "wrong", timeout=1)
+    of_the_worker(web, away, INGEST)
+    health = Health(web.parts.settings, web.database, away, web.parts.inbox, web.parts.sender)
+    (ingest,) = [one for one in health.checks() if one.part == "ingest"]
+    assert ingest.detail == WAITS_FOR_THE_ARCHIVE
     away.close()
 
 

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 from pydicom import Dataset, dcmread
 from pynetdicom.presentation import build_context
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from config.database import Database, took_too_long
 from gateway import found as found_module
 from gateway.answering import MOST_OF_ONE, Places, answering
+from gateway.found import site_of
 from gateway.queries import asker
 from gateway.sites import put_site, write_peer_book
 from scp.inbox import Inbox
@@ -357,15 +358,35 @@ def test_a_former_workers_socket_is_no_obstacle_and_its_path_may_be_long(databas
 
 def test_one_ae_title_has_few_queries_at_the_same_time_and_leaves_room_for_others() -> None:
     places = Places()
-    with places.one_of("A"), places.one_of("A"):
+    with places.one_of("A", 1), places.one_of("A", 1):
         assert MOST_OF_ONE == 2
-        with pytest.raises(QueryEnded) as ended, places.one_of("A"):
+        with pytest.raises(QueryEnded) as ended, places.one_of("A", 1):
             pass
         assert ended.value.outcome is Outcome.BUSY
-        with places.one_of("B"):
+        with places.one_of("B", 1):
             pass
-    with places.one_of("A"):
+    with places.one_of("A", 1):
         pass
+
+
+def test_a_site_of_many_ae_titles_leaves_room_for_other_sites() -> None:
+    """Four AE titles of one hospital held all places."""
+    places = Places()
+    with places.one_of("A", 1), places.one_of("A", 1), places.one_of("B", 1), places.one_of("B", 1):
+        with pytest.raises(QueryEnded) as ended, places.one_of("C", 1):
+            pass
+        assert ended.value.outcome is Outcome.BUSY
+        with places.one_of("D", 2), places.one_of("D", 2):
+            pass
+    with places.one_of("C", 1):
+        pass
+
+
+def test_the_site_of_an_ae_title_is_known(hospital: Hospital) -> None:
+    with hospital.database.reading() as session:
+        expected = session.scalar(select(Peer.site_id).where(Peer.ae_title == "MARY_PACS"))
+    assert (site_of(hospital.database, "MARY_PACS"), site_of(hospital.database, "NOBODY")) == (expected, None)
+    assert expected is not None
 
 
 def test_a_statement_that_takes_too_long_is_ended(database: Database) -> None:

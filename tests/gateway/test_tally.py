@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
+from threading import Barrier, BrokenBarrierError
 
 import pytest
 from pydicom.uid import generate_uid
@@ -78,3 +81,23 @@ def test_what_was_seen_long_ago_leaves_the_list_and_is_counted(web, site, age) -
     with web.database.reading() as session:
         assert session.query(Trouble).filter_by(resolved_at=None).count() == 1, "nobody has seen it"
         assert session.query(Trouble).filter_by(kind=TroubleKind.QUARANTINED).count() == 1, "its file is still there"
+
+
+def test_two_workers_that_count_at_the_same_moment_lose_nothing(database) -> None:
+    """On PostgreSQL the first row was made twice, or one wrote down a number that the other had raised meanwhile."""
+    together, at = Barrier(4), now()
+
+    def count() -> None:
+        for _ in range(25):
+            with suppress(BrokenBarrierError):
+                together.wait(1)
+            with database.writing() as session:
+                one = Trouble(kind=TroubleKind.REFUSED, origin="site:1", status=7, reason=REASON, received_at=at)
+                tally._count(session, [one])
+
+    with ThreadPoolExecutor(4) as pool:
+        for each in [pool.submit(count) for _ in range(4)]:
+            each.result()
+    with database.reading() as session:
+        (row,) = session.query(TroubleTally)
+        assert (row.count, row.first_at, row.last_at, row.reason) == (100, at, at, REASON)
