@@ -56,8 +56,8 @@ class StoreResult:
 
     @property
     def why(self) -> list[str]:
-        """Why instances were not kept, each reason once; quotation marks would end a header's words."""
-        plain = (str(one).translate({ord('"'): "'"}).encode("ascii", "replace").decode() for one in self.failed)
+        """Why instances were not kept, each reason once, as a header takes it."""
+        plain = (str(one).encode("ascii", "replace").decode() for one in self.failed)
         return list(dict.fromkeys(" ".join(words.split()) for words in plain))
 
     def take(self, part: Part, keeper: Keeper) -> None:
@@ -124,7 +124,7 @@ def _answer(services: Services, study_uid: str = "") -> Response:
     response = Response(body, result.status, content_type=offer.media_type)
     response.headers["Cache-Control"] = "private, no-store"
     for words in result.why[:MOST_WARNINGS]:
-        response.headers.add("Warning", f'299 {current_root(services)}: "{words}"')
+        response.headers.add("Warning", f"299 {current_root(services)}: {words}")
     if result.status is HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_SECONDS)
     return response

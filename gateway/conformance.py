@@ -223,7 +223,8 @@ def _failures() -> Iterator[Row]:
 
 def _find_limits() -> Iterator[Row]:
     yield "matches that are sent, at most", f"{MOST_ANSWERS:,}"
-    yield "queries at the same time, of one AE title; of all", f"{answering.MOST_OF_ONE}; {answering.MOST_QUERIES}"
+    at_once = (answering.MOST_OF_ONE, answering.MOST_OF_A_SITE, answering.MOST_QUERIES)
+    yield "queries at the same time, of one AE title; of one site; of all", "; ".join(map(str, at_once))
     yield "time for looking; until the last match was sent, seconds", f"{found.MOST_SECONDS:g}; {FIND_SECONDS:g}"
     yield "length of an identifier, bytes, at most", f"{MOST_BYTES:,}"
     yield "keys with a value, at most", str(MOST_KEYS)

@@ -194,8 +194,8 @@ def test_a_data_set_without_the_head_of_a_file_is_refused_in_words(world):
     assert response.status_code == 409
     told = response.headers["Warning"]
     assert told.startswith("299 ")
-    assert '"This is a DICOM data set without the head of a file: 128 bytes, DICM' in told
-    assert '"This is not a DICOM file."' in told
+    assert HEADLESS in told
+    assert "This is not a DICOM file." in told
     assert HEADLESS in {one.reason for _, one in world.inbox.refusals(1000)}
 
 

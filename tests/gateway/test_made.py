@@ -211,6 +211,24 @@ def test_what_a_hospital_sends_into_a_readers_series_does_not_show_the_paper(web
     assert_papers(web, case_id, paper, sees=(reader, people.coordinator()), not_seen_by=(site,))
 
 
+def test_to_whoever_does_not_see_a_paper_nothing_says_that_there_is_one(web, held, image, people) -> None:
+    """Neither by an ETag: the version of the study grows with what is saved."""
+    reader, case_id = held
+    site = people.hospital(int(web.world.studies()[0].origin.removeprefix("site:")))
+    study = f"/dicom-web/cases/{case_id}/studies/{image.StudyInstanceUID}"
+    paths = (study, f"{study}/metadata", f"{study}/series/{image.SeriesInstanceUID}/metadata", f"{study}/series")
+
+    def told(who: Any, path: str) -> tuple[int, str | None, int]:
+        answer = web.ask(who, "GET", path)
+        return answer.status_code, answer.headers.get("ETag"), len(answer.get_data())
+
+    before = [told(site, path) for path in paths]
+    save(web, reader, case_id, measured(image))
+    web.world.carry()
+    assert [told(site, path) for path in paths] == before
+    assert told(reader, f"{study}/metadata") != before[1]
+
+
 def test_the_sender_of_what_readers_save_is_called_the_same_everywhere() -> None:
     assert SAVED == VIEWER
 
