@@ -1,7 +1,8 @@
 """Many studies of other people in the database, as rows alone: a search of one person must not feel them.
 
 They belong to a site of their own, each to a case; one case in fifty is READY, in a subspecialty that the demo's
-reader does not read. Nothing of them is in any archive.
+reader does not read. Nothing of them is in any archive; that their metadata
+are kept is said, so that no worker looks for what they would be made of.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from config.database import Database
-from worklist.models import Base, Case, CaseStudy, Instance, Series, Site, Study
+from orthanc.sidecar import FORMAT
+from worklist.models import Base, Case, CaseStudy, Instance, Series, SeriesMetadata, Site, Study
 from worklist.states import CaseState
 
 AT_ONCE: Final = 5_000
@@ -46,6 +48,9 @@ def _add(session: Session, numbers: range) -> None:
     _put(session, Case, (_case(number, site.id) for number in numbers), first[Case])
     links = [{"case_id": first[Case] + at, "study_id": first[Study] + at} for at in range(len(numbers))]
     session.execute(insert(CaseStudy), links)
+    ready = [first[Series] + at for at, number in enumerate(numbers) if _is_ready(number)]
+    kept = {"version": 2, "form": FORMAT, "slot": b"", "content": b""}
+    session.execute(insert(SeriesMetadata), [{"series_id": series} | kept for series in ready])
 
 
 def _put(session: Session, table: type[Base], rows: Iterator[Row], first: int) -> None:
@@ -95,6 +100,10 @@ def _instances(numbers: range, first_study: int, first_series: int) -> Iterator[
             }
 
 
+def _is_ready(number: int) -> bool:
+    return number % 50 == 0
+
+
 def _case(number: int, site_id: int) -> Row:
-    state = CaseState.READY if number % 50 == 0 else CaseState.DELIVERED
+    state = CaseState.READY if _is_ready(number) else CaseState.DELIVERED
     return {"state": state, "site_id": site_id, "subspecialty": "musculoskeletal", "created_at": ARRIVED}

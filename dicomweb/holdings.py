@@ -115,6 +115,11 @@ def _series_in_sight(sight: Sight, *, of_one: bool) -> Select[str, int, int]:
     return chosen.where(Series.series_uid == bindparam("series_uid")) if of_one else chosen
 
 
+def forget_questions() -> None:
+    """Let go of the questions of those who asked lately."""
+    _series_in_sight.cache_clear()
+
+
 def _instances() -> Select[*tuple[Any, ...]]:
     """Every instance, in the order of the fields of `Held`."""
     return (

@@ -116,6 +116,11 @@ def _statements(sight: Sight, search: Search, of_study: bool, of_series: bool, w
     )
 
 
+def forget_statements() -> None:
+    """Let go of the statements of those who asked lately."""
+    _statements.cache_clear()
+
+
 def _of_path(sight: Sight, level: Level, of_study: bool, of_series: bool, way: Way) -> Fitting:
     """Select what is in sight below a path: a result is one row of its level, below the one row of its study."""
     rows = select(*_COLUMNS[level]).select_from(Study)

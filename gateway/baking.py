@@ -39,11 +39,12 @@ class Baking:
         if moment >= self._let_go_at:
             self.baked.ready.let_go()
             self._let_go_at = moment + LET_GO_EVERY
-        lacking = self.baked.ready.lacking(AT_ONCE + len(self._not_before))
+        most = AT_ONCE + len(self._not_before)
+        lacking = self.baked.ready.lacking(most)
         for series in lacking:
             if series not in self._not_before:
                 self._keep(series)
-        return len(lacking) >= AT_ONCE + len(self._not_before)
+        return len(lacking) >= most
 
     def _keep(self, series: HeldSeries) -> None:
         try:

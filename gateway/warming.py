@@ -10,15 +10,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import configure_mappers
 
 from dicomweb.attributes import Level
-from dicomweb.holdings import held_series
+from dicomweb.holdings import forget_questions, held_series
 from dicomweb.parameters import remembered_search
 from dicomweb.planning import Way
 from dicomweb.problems import Problem
-from dicomweb.searching import Scope, search_rows
+from dicomweb.searching import Scope, forget_statements, search_rows
 from dicomweb.services import Services
 from gateway.accounts.sessions import Sessions
 from gateway.rehearsal import rehearse, strangers
-from worklist.access import Sight
+from worklist.access import Sight, sees_study
 
 log = structlog.get_logger()
 
@@ -39,6 +39,14 @@ def warm_up(images: Services, sessions: Sessions) -> None:
         rehearse(images)
     except SQLAlchemyError as error:
         log.warning("not warmed up", error=type(error).__name__)
+    _forget()
+
+
+def _forget() -> None:
+    """What the database remembers of statements stays; the clauses of strangers, 5 MB, serve nobody."""
+    forget_statements()
+    forget_questions()
+    sees_study.cache_clear()
 
 
 def _ask(images: Services) -> None:

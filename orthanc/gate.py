@@ -15,7 +15,7 @@ from typing import Final
 from orthanc.errors import ArchiveSilent, ArchiveUnavailable
 
 PLACES: Final = 4
-CROWD: Final = 16
+CROWD: Final = 32
 SHUT_SECONDS: Final = 5.0
 """As long as a client is told to wait before it asks again."""
 
