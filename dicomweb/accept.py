@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from dicomweb.problems import bad_request, not_acceptable
 
@@ -39,12 +39,12 @@ class Range:
     q: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(NamedTuple):
     """One representation that we can make.
 
     `part` is the type of the parts of a multipart offer, "" for a single part. `transfer_syntaxes` are those that
-    are available, the default of the media type among them if it is; none where they do not matter.
+    are available, the default of the media type among them if it is; none where they do not matter. A tuple, because
+    one is looked up for each frame.
     """
 
     media_type: str

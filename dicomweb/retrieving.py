@@ -10,7 +10,7 @@ from typing import Final
 from flask import Response
 
 from dicomweb.accept import MULTIPART, Offer
-from dicomweb.answers import answer, etag_of, partial_answer, range_of_request
+from dicomweb.answers import answer, etag_and_boundary_of, etag_of, partial_answer, range_of_request
 from dicomweb.content import Plan, part_of, read_plan, size_of
 from dicomweb.frames import DICOM, file_offers, frame_numbers, frame_offers
 from dicomweb.holdings import Held
@@ -149,13 +149,13 @@ def send(
 def planned(offer: Offer, contents: Sequence[Iterable[Piece]], identity: tuple[str, ...]) -> Sending:
     """Lay out the answer of `send`."""
     inside = _named(offer)
-    boundary = boundary_of(*identity)
+    etag, boundary = etag_and_boundary_of(*identity, *map(str, offer))
     plan: Plan = []
     for number, pieces in enumerate(contents):
         plan += [part_head(boundary, inside, first=number == 0)] if offer.part else []
         plan += pieces
     plan += [closing(boundary)] if offer.part else []
-    return Sending(etag_of(*identity, offer), content_type(offer.part, boundary) if offer.part else inside, plan)
+    return Sending(etag, content_type(offer.part, boundary) if offer.part else inside, plan)
 
 
 def _many_files(
