@@ -59,9 +59,15 @@ def application() -> Bridge:
     write_structured_logs()
     settings = open_installation(data_folder_of_this_process())
     app = create_app(settings)
-    bodies, access_log = bodies_of(settings), app.extensions["overread-access-log"]
+    bodies = bodies_of(settings)
+    access_log, sessions = (app.extensions[f"overread-{name}"] for name in ("access-log", "sessions"))
+
+    def stop() -> None:
+        sessions.close()
+        access_log.stop()
+
     threads, quickly = settings.http.blocking_threads, app.extensions["overread-quickly"]
-    return Bridge(app, lambda environ: bodies.admit(app, environ), access_log.stop, threads, quickly)
+    return Bridge(app, lambda environ: bodies.admit(app, environ), stop, threads, quickly)
 
 
 def allow_open_files() -> None:

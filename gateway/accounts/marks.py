@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -27,11 +29,17 @@ class Marks:
     database: Database
     _begun: dict[tuple[Table, int], float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "marks"))
 
     def note(self, table: Table, row_id: int) -> None:
         """Have it written that this row is in use."""
         if self._is_first(table, row_id):
-            threading.Thread(target=self._write, args=(table, row_id), name="mark", daemon=True).start()
+            with suppress(RuntimeError):  # the process stops
+                self._pool.submit(self._write, table, row_id)
+
+    def close(self) -> None:
+        """Write what was noted, for the last time."""
+        self._pool.shutdown()
 
     def _is_first(self, table: Table, row_id: int) -> bool:
         moment = time.monotonic()

@@ -75,6 +75,10 @@ class Sessions:
         """Ask the database again from now on."""
         self._remembered.forget()
 
+    def close(self) -> None:
+        """Write down who was seen lately, for the last time."""
+        self._marks.close()
+
     def rehearse(self) -> None:
         """Have the statements by which somebody is found; they find nobody. Raises SQLAlchemyError."""
         with self.database.reading() as session:

@@ -274,6 +274,7 @@ def web(world: World, database_url: str, people: Any, archive_server: Any, tmp_p
     app = assemble(parts)
     app.testing = False
     yield Web(app, parts, world.database, world, people)
+    app.extensions["overread-sessions"].close()
     parts.decoder.close()
     parts.cache.close()
     parts.archive.close()
