@@ -26,7 +26,7 @@ def test_two_workers_that_write_about_the_same_two_studies_wait_for_each_other_i
     """Each held the study of what it had archived, and wanted that of what it kept aside: PostgreSQL ended one."""
     uids = [{"StudyInstanceUID": f"1.2.{n}", "SOPInstanceUID": f"1.2.{n}.1"} for n in range(2)]
     for each in uids:
-        world.receive(make(**each), fetched="fetched")
+        world.receive(make(**each))
     world.carry()
     with world.database.writing() as session:
         for study in session.query(Study):
