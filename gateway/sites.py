@@ -18,12 +18,14 @@ from config.private import write_private
 from gateway.credentials import Safe
 from gateway.site_removal import retire
 from gateway.site_words import BadPeer, checked_base_url, checked_code, checked_host, checked_name, checked_title
+from scp.arrival import DICOMWEB, UPLOAD, VIEWER
 from scp.tls import Shown
 from worklist.models import Heard, Peer, Site, TurnedAway
 from worklist.states import Retrieval
 from worklist.turned_away import Caller, turned_away
 
 WEB = re.compile(r"https?://", re.IGNORECASE)
+NO_AE_TITLES = frozenset({DICOMWEB, UPLOAD, VIEWER})
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 ADDRESS = re.compile(r"(?P<title>[^@]+)@(?P<host>\[[^\]@]+\]|[^\[\]@:]+):(?P<port>[0-9]{1,5})")
 
@@ -166,6 +168,8 @@ def _reached_at(session: Session, site: Site, place: Receiver) -> Peer:
 
 def let_send(session: Session, site: Site, title: str) -> Peer:
     """Take what comes under this AE title as the site's. Raises BadPeer."""
+    if title in NO_AE_TITLES:
+        raise BadPeer(f"What does not come from an AE title is called {title} here; the application needs another one.")
     known = session.scalars(select(Peer).where(Peer.ae_title == title, Peer.may_send)).first()
     if known is not None and known.site_id != site.id:
         raise BadPeer(f"The AE title {title} already belongs to the site {known.site.code}.")

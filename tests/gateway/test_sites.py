@@ -118,3 +118,9 @@ def test_a_peer_book_that_was_damaged_is_written_anew(database, tmp_path: Path, 
     put(database, "A", "PACS")
     assert write_peer_book(database, file, OURS)
     assert {each["ae_title"] for each in json.loads(file.read_text())["peers"]} == {"PACS", OURS}
+
+
+def test_no_application_is_called_as_what_comes_from_none(database) -> None:
+    """What it had sent would have counted as saved by a reader, and its hospital was told nothing of it."""
+    with database.writing() as session, pytest.raises(BadPeer, match="needs another one"):
+        put_site(session, "ODD", "Odd", ["viewer"], [])
