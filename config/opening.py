@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -27,21 +26,16 @@ from config.sealed_head import (
     open_slots,
 )
 
-_SPARE: list[bytearray] = []
+_SPARE: list[memoryview] = []
 """Memory for chunks on their way, as much as was in use at once: fresh memory costs more than opening."""
 
 
-@contextmanager
-def _room(size: int) -> Iterator[memoryview]:
+def _room(size: int) -> memoryview:
     try:
-        memory = _SPARE.pop()
-    except IndexError:  # another thread was first
-        memory = bytearray(size)
-    if len(memory) < size:
-        memory = bytearray(size)
-    with memoryview(memory) as room:
-        yield room
-    _SPARE.append(memory)
+        room = _SPARE.pop()
+    except IndexError:  # nobody has been here, or another thread was first
+        return memoryview(bytearray(size))
+    return room if len(room) >= size else memoryview(bytearray(size))
 
 
 class Sealed:
@@ -101,37 +95,33 @@ class Sealed:
         """
         if start < 0 or start + len(out) > self.size:
             raise ValueError("The content ends before that.")
-        with _room(2 * self.chunk_size + TAG_BYTES) as room:
-            done = 0
-            while done < len(out):
-                done += self._fill_from_one(start + done, out[done:], room, 0 if waits else os.RWF_NOWAIT)
-
-    def _fill_from_one(self, start: int, out: memoryview, room: memoryview, flags: int) -> int:
-        """Fill `out` as far as the chunk goes that holds `start`; return how far that is."""
+        room, flags = _room(2 * self.chunk_size + TAG_BYTES), 0 if waits else os.RWF_NOWAIT
         number, skipped = divmod(start, self.chunk_size)
+        done = 0
+        while done < len(out):
+            done += self._fill_from(number, skipped, out[done:], room, flags)
+            number, skipped = number + 1, 0
+        _SPARE.append(room)
+
+    def _fill_from(self, number: int, skipped: int, out: memoryview, room: memoryview, flags: int) -> int:
+        """Fill `out` as far as a chunk goes, but for what is skipped; return how far that is.
+
+        This is most of what a frame costs in Python, and done for each of its chunks: hence in one piece.
+        """
         length = min(self.chunk_size, self.size - number * self.chunk_size)
         taken = min(length - skipped, len(out))
-        raw = self._raw(number, room[: length + TAG_BYTES], flags)
-        if taken == length:
-            self._open_into(number, raw, out[:taken])
-        else:
-            plain = room[len(raw) : len(raw) + length]
-            self._open_into(number, raw, plain)
-            out[:taken] = plain[skipped : skipped + taken]
-        return taken
-
-    def _raw(self, number: int, room: memoryview, flags: int) -> memoryview:
-        """Read one sealed chunk into `room`."""
-        got = os.preadv(self._descriptor, [room], HEAD_SIZE + number * (self.chunk_size + TAG_BYTES), flags)
-        if flags and got < len(room):
+        raw = room[: length + TAG_BYTES]
+        got = os.preadv(self._descriptor, (raw,), HEAD_SIZE + number * (self.chunk_size + TAG_BYTES), flags)
+        if flags and got < len(raw):
             raise BlockingIOError  # the rest of it is on the disk alone
-        return room[:got]
-
-    def _open_into(self, number: int, raw: memoryview, out: memoryview) -> None:
+        plain = out[:taken] if taken == length else room[len(raw) : len(raw) + length]
         try:
-            self._cipher.decrypt_into(self._nonce(number), raw, self._bound_to(number), out)
+            self._cipher.decrypt_into(self._nonce(number), raw[:got], self._bound_to(number), plain)
         except (InvalidTag, ValueError) as error:
             raise Damaged(self._differs) from error
+        if taken < length:
+            out[:taken] = plain[skipped : skipped + taken]
+        return taken
 
     def _plain(self, number: int, raw: bytes | memoryview) -> bytes:
         return self._decrypt(self._nonce(number), raw, self._bound_to(number))

@@ -21,7 +21,7 @@ from dicomweb.roots import URL_PREFIX, case_id_of, root_url
 from dicomweb.searching import Scope
 from dicomweb.services import Access, Services
 from dicomweb.uids import is_uid
-from dicomweb.verdicts import Asker, Lately, Moment, asker_of
+from dicomweb.verdicts import Asker, Lately, Moment
 from worklist.access import Sight
 
 MOST_BYTES: Final = 4 << 20
@@ -76,7 +76,7 @@ class QuickSearches:
         if path_of(asked.path) is None:
             return False
         now = Moment.now(self._services.database.revision())
-        return self._services.askers.find(asker_of(asked.headers), now) is not None
+        return self._services.askers.find(asked.asker, now) is not None
 
     def find(self, asked: Asked) -> Reply | None:
         """Return the answer to a search, for somebody who has asked a moment before. It waits for the database."""
@@ -84,7 +84,7 @@ class QuickSearches:
         if path is None or query is None:
             return None
         now = Moment.now(self._services.database.revision())
-        known = self._services.askers.entry(asker_of(asked.headers), now)
+        known = self._services.askers.entry(asked.asker, now)
         if known is None:
             return None
         try:
@@ -138,7 +138,7 @@ def _pairs(query: str) -> tuple[tuple[str, str], ...] | None:
 
 
 def _key(asked: Asked) -> Key:
-    return (*asker_of(asked.headers), asked.headers.get("accept", ""), asked.path, asked.query)
+    return (*asked.asker, asked.headers.get("accept", ""), asked.path, asked.query)
 
 
 def _access(asked: Asked, answered: _Answered, reply: Reply) -> Access:

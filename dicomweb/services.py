@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from config.database import Database
 from dicomweb.baked import Baked
@@ -19,11 +20,11 @@ from orthanc.decoder import Decoder
 from worklist.access import Viewer
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(NamedTuple):
     """One answered request, for the audit trail: who asked what of which study, from where, and with what outcome.
 
     Neither a person nor a link nor an AE title: nobody who was known. `status`: HTTP, of a C-FIND that of DIMSE.
+    A tuple, because one is made and looked up for each frame.
     """
 
     person_id: int | None

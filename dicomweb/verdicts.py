@@ -11,7 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from dicomweb.holdings import HeldSeries
 from dicomweb.known import Instances
@@ -30,8 +30,7 @@ def asker_of(headers: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(headers.get(name, "") for name in ASKER)
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """When something was looked up: at which revision of the database, and by which clock."""
 
     revision: object
@@ -43,8 +42,7 @@ class Moment:
         return cls(revision, time.monotonic())
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """Who asks, as the request says it (`asker_of`), and for which series below which root."""
 
     asker: tuple[str, ...]

@@ -13,6 +13,7 @@ import dicomweb.blueprint
 import dicomweb.roots
 import dicomweb.services
 from config.settings import Settings
+from dicomweb.heads import raw_headers
 from dicomweb.quick import Quick
 from dicomweb.quick_searches import QuickSearches
 from gateway import assets, metrics, openapi
@@ -100,7 +101,9 @@ def assemble(parts: Parts) -> flask.Flask:
     images = app.extensions["overread-images"] = _dicomweb(parts, access_log)
     app.register_blueprint(dicomweb.blueprint.create_blueprint(images))
     local = parts.database.revision.local
-    app.extensions["overread-quickly"] = Quickly(Quick(images), QuickSearches(images), HEADERS, local)
+    app.extensions["overread-quickly"] = Quickly(
+        Quick(images), QuickSearches(images), raw_headers(HEADERS.items()), local
+    )
     health = Health(settings, parts.database, parts.archive, parts.inbox, parts.sender)
     app.register_blueprint(metrics.create_blueprint(health, parts.folders.counters))
     app.register_blueprint(openapi.create_blueprint())

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
@@ -19,10 +20,12 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
 
 import structlog
 
+from dicomweb.heads import Whole
+from dicomweb.quick import MustWait
 from gateway.bodies import REFUSED, Admission, Places, TooMany
 from gateway.environ import Environ, Scope, environ_of, has_body
 from gateway.incoming import Incoming, NotRead, Receive, read_whole
-from gateway.quickly import Quickly, Whole, is_quick
+from gateway.quickly import Quickly, is_quick
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -92,16 +95,22 @@ class Bridge:
         if not is_quick(scope):
             return None
         if self.quickly.local:
-            whole = self.quickly.at_hand(scope)
-            if whole is not None or not self.quickly.may_find(scope):
-                return whole
+            with suppress(MustWait):
+                whole = self.quickly.at_hand(scope)
+                if whole is not None or not self.quickly.may_find(scope):
+                    return whole
         return await self._in_thread(partial(self.quickly.find, scope))
 
     async def _send_whole(self, whole: Whole, send: Send) -> None:
         await send({"type": "http.response.start", "status": whole.status, "headers": whole.headers})
+        body: dict[str, object] = {"type": "http.response.body", "body": whole.body}
+        if len(whole.body) <= JOINED:
+            await send(body)
+            self.quickly.sent(whole)
+            return
         try:
-            async with asyncio.timeout(STALLED if len(whole.body) > JOINED else None):
-                await send({"type": "http.response.body", "body": whole.body})
+            async with asyncio.timeout(STALLED):
+                await send(body)
         except TimeoutError:
             log.warning("somebody asked for an answer and did not take it")
 

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, cast
 
-from dicomweb.heads import Asked, Reply
+from dicomweb.heads import Asked, RawHeaders, Reply, Whole, raw_headers
 from dicomweb.quick import Quick
 from dicomweb.quick_searches import QuickSearches
 from dicomweb.roots import URL_PREFIX
+from dicomweb.verdicts import asker_of
 from gateway.environ import Scope
-
-ASGIHeaders = list[tuple[bytes, bytes]]
 
 _BELOW: Final = f"{URL_PREFIX}/".encode()
 _BODY: Final = frozenset({"content-length", "transfer-encoding"})
-
-
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """An answer whose body is there."""
-
-    status: int
-    headers: ASGIHeaders
-    body: bytes | bytearray
+_HEADS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +25,19 @@ class Quickly:
 
     quick: Quick
     searches: QuickSearches
-    defaults: Mapping[str, str]
+    defaults: RawHeaders
     """Headers of every answer of the application, where the answer has none of its own."""
     local: bool
 
     def at_hand(self, scope: Scope) -> Whole | None:
-        """Return the answer to a request if it is there; None: `find` it, or ask the application."""
+        """Return the answer to a request if it is there; None: `find` it, or ask the application.
+
+        Raises `dicomweb.quick.MustWait` if `find` has it from the disk.
+        """
         asked = asked_of(scope)
-        return self._whole(self.quick.answer(asked) or self.searches.at_hand(asked)) if asked else None
+        if asked is None:
+            return None
+        return self._image(asked, waits=False) or self._search(self.searches.at_hand(asked))
 
     def may_find(self, scope: Scope) -> bool:
         """Whether `find` is worth a thread."""
@@ -50,14 +47,26 @@ class Quickly:
     def find(self, scope: Scope) -> Whole | None:
         """Return the answer to a request, for which a thread may wait; None: ask the application."""
         asked = asked_of(scope)
-        return self._whole(self.searches.find(asked) or self.quick.answer(asked)) if asked else None
+        return (self._image(asked, waits=True) or self._search(self.searches.find(asked))) if asked else None
 
-    def _whole(self, reply: Reply | None) -> Whole | None:
+    def sent(self, whole: Whole) -> None:
+        """The server has copied the body of an answer: its memory is free."""
+        if isinstance(whole.body, bytearray):
+            self.quick.spare.give_back(whole.body)
+
+    def _image(self, asked: Asked, *, waits: bool) -> Whole | None:
+        whole = self.quick.answer(asked, waits=waits)
+        return self._with_defaults(whole) if whole else None
+
+    def _search(self, reply: Reply | None) -> Whole | None:
         if reply is None:
             return None
-        own = {name for name, _ in reply.headers}
-        more = ((name, value) for name, value in self.defaults.items() if name not in own)
-        return Whole(reply.status.value, _encoded((*reply.headers, *more)), reply.body)
+        return self._with_defaults(Whole(reply.status.value, raw_headers(reply.headers), reply.body))
+
+    def _with_defaults(self, whole: Whole) -> Whole:
+        own = {name for name, _ in whole.headers}
+        more = tuple(one for one in self.defaults if one[0] not in own)
+        return Whole(whole.status, whole.headers + more, whole.body)
 
 
 def asked_of(scope: Scope) -> Asked | None:
@@ -65,15 +74,12 @@ def asked_of(scope: Scope) -> Asked | None:
     path = cast("bytes", scope["raw_path"])
     if scope["method"] != "GET" or not path.startswith(_BELOW) or b"%" in path:
         return None
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in cast("Iterable[tuple[bytes, bytes]]", scope["headers"]):
-        name = raw_name.decode("latin-1").lower()
-        if name in headers or name in _BODY:
-            return None
-        headers[name] = raw_value.decode("latin-1")
+    said = _said(tuple(cast("list[tuple[bytes, bytes]]", scope["headers"])))
+    if said is None:
+        return None
     client = cast("tuple[str, int] | None", scope.get("client"))
     query = cast("bytes", scope["query_string"]).decode("latin-1")
-    return Asked(path.decode("latin-1"), headers, client[0] if client else "", query)
+    return Asked(path.decode("latin-1"), *said, client[0] if client else "", query)
 
 
 def is_quick(scope: Scope) -> bool:
@@ -81,5 +87,11 @@ def is_quick(scope: Scope) -> bool:
     return scope["method"] == "GET" and cast("bytes", scope["raw_path"]).startswith(_BELOW)
 
 
-def _encoded(headers: Iterable[tuple[str, str]]) -> ASGIHeaders:
-    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+@lru_cache(maxsize=_HEADS)
+def _said(raw: RawHeaders) -> tuple[Mapping[str, str], tuple[str, ...]] | None:
+    """Read headers, and who asks by them: those of one viewer are the same for each frame."""
+    names = [name.decode("latin-1").lower() for name, _ in raw]
+    headers = dict(zip(names, (value.decode("latin-1") for _, value in raw), strict=True))
+    if len(headers) < len(names) or _BODY & headers.keys():
+        return None
+    return headers, asker_of(headers)

@@ -14,6 +14,7 @@ from pydicom.uid import generate_uid
 from sqlalchemy import delete, update
 
 from dicomweb.heads import Asked
+from dicomweb.quick import MustWait
 from gateway.accounts import devices
 from gateway.accounts.people import deactivate
 from gateway.bridge import Bridge
@@ -62,6 +63,23 @@ class Front:
         scope = self._scope(path, how | (self.who if who is None else who))
         quick = self.bridge.quickly.find(scope) is not None
         return self._told(self.bridge, scope, quick=quick)
+
+    def without_application(self, path: str, how: dict[str, str]) -> Answer:
+        """One request to a server whose application answers nothing."""
+
+        def nobody(*_: object) -> Any:
+            raise AssertionError("the application was asked")
+
+        bridge = Bridge(nobody, lambda _: None, lambda: None, 4, self.bridge.quickly)
+        return self._told(bridge, self._scope(path, how | self.who), quick=True)
+
+    def waits(self, path: str, how: dict[str, str]) -> bool:
+        """Whether the event loop leaves this to a thread."""
+        try:
+            self.bridge.quickly.at_hand(self._scope(path, how | self.who))
+        except MustWait:
+            return True
+        return False
 
     def asked(self, path: str, how: dict[str, str]) -> Asked:
         """The request as what is quick reads it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from datetime import timedelta
 
 import orjson
@@ -142,9 +143,34 @@ def test_damage_on_the_disk_is_never_shown(front) -> None:
     with file.open("r+b") as out:
         out.seek(4096 + 900)
         out.write(bytes(300))
-    again = front.ask(path, how)
-    assert (again.quick, again.body) == (False, expected)
+    assert front.waits(path, how)
+    assert front.ask(path, how).body == expected
     assert front.settle(path, how).body == expected
+
+
+def close_files(front) -> None:
+    """As after a start: nobody has opened anything yet."""
+    front.web.parts.cache.close()
+
+
+def forget_pages(front) -> None:
+    """As after a while: the bytes are on the disk, and not in the page cache any more."""
+    for file in (front.web.world.folders.cache / "instances").rglob("*"):
+        if file.is_file():
+            with file.open("rb") as held:
+                os.fsync(held.fileno())
+                os.posix_fadvise(held.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("put_away", [close_files, forget_pages])
+def test_a_frame_that_lies_on_the_disk_needs_a_thread_and_no_application(front, put_away) -> None:
+    expected = front.settle(front.frame(2), FRAME)
+    put_away(front)
+    assert front.waits(front.frame(2), FRAME)
+    answer = front.without_application(front.frame(2), FRAME)
+    assert (answer.status, answer.headers, answer.body) == (200, expected.headers, expected.body)
+    assert not front.waits(front.frame(2), FRAME)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
