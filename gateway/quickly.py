@@ -50,7 +50,7 @@ class Quickly:
         return (self._image(asked, waits=True) or self._search(self.searches.find(asked))) if asked else None
 
     def sent(self, whole: Whole) -> None:
-        """The server has copied the body of an answer: its memory is free."""
+        """The server has copied the body of an answer (tests/gateway/test_granian.py): its memory is free."""
         if isinstance(whole.body, bytearray):
             self.quick.spare.give_back(whole.body)
 
