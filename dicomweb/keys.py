@@ -6,13 +6,14 @@ C.2.2.2.5). Keys of one sequence have to fit one and the same item (PS3.4 sectio
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import exists, select
+from sqlalchemy import and_, exists, select
 
 from dicomweb.attributes import BY_NAME, Attribute, Matching
-from dicomweb.matching import Condition, condition, moments
+from dicomweb.forms import Clause, Column, Condition, Form
+from dicomweb.matching import condition, moments
 from worklist.models import Series, SeriesRequest
 
 Keys = Mapping[Attribute, str]
@@ -29,7 +30,7 @@ TIME_OF_DATE: Final[dict[Attribute, Attribute]] = {
 
 
 def conditions(keys: Keys, *, combined: bool = True, sent: bool = False) -> Iterable[Condition]:
-    """The WHERE clauses of all keys. A value that cannot be meant is a 400.
+    """The conditions of all keys. A value that cannot be meant is a 400.
 
     `combined`: as one range of moments. `sent`: what was made here does not count for what is in a study.
     """
@@ -43,7 +44,14 @@ def conditions(keys: Keys, *, combined: bool = True, sent: bool = False) -> Iter
     yield from _of_each(alone, sent=sent)
     in_one_item = list(_of_each({key: value for key, value in keys.items() if key.matching is Matching.REQUEST}))
     if in_one_item:
-        yield exists(select(SeriesRequest.id).where(SeriesRequest.series_id == Series.id, *in_one_item))
+        parts = tuple((one.form, len(one.values)) for one in in_one_item)
+        yield Condition(Form(_one_item_has, (parts,)), tuple(value for one in in_one_item for value in one.values))
+
+
+def _one_item_has(parts: Sequence[tuple[Form, int]], values: Sequence[Column]) -> Clause:
+    left = iter(values)
+    all_of_it = and_(*(form.clause(*form.about, [next(left) for _ in range(count)]) for form, count in parts))
+    return exists(select(SeriesRequest.id).where(SeriesRequest.series_id == Series.id, all_of_it))
 
 
 def _of_each(keys: Keys, *, sent: bool = False) -> Iterable[Condition]:

@@ -1,4 +1,4 @@
-"""A key and its value become a condition in SQL (PS3.4 section C.2.2.2).
+"""A key and its value become a condition in SQL (PS3.4 section C.2.2.2), its form apart from the values in it.
 
 https://dicom.nema.org/medical/dicom/current/output/chtml/part04/sect_C.2.2.2.html
 """
@@ -6,17 +6,16 @@ https://dicom.nema.org/medical/dicom/current/output/chtml/part04/sect_C.2.2.2.ht
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Boolean, ColumnElement, and_, exists, func, literal, or_, select
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy import and_, exists, func, or_, select
 
 from dicomweb.attributes import TABLES, Attribute, Matching
+from dicomweb.forms import Clause, Column, Condition, Form
+from dicomweb.patterns import fits_one, of_patterns, pattern
 from dicomweb.problems import bad_request
 from dicomweb.uids import is_uid
 from worklist.models import Instance, Series, SeriesRequest, Study
@@ -24,7 +23,6 @@ from worklist.papers import SEES_SERIES
 
 LONGEST_VALUE: Final = 8192
 MOST_VALUES: Final = 1000
-MOST_STARS: Final = 8
 
 _TIME = re.compile(r"([01]\d|2[0-3])([0-5]\d([0-5]\d|60)?)?|([01]\d|2[0-3])[0-5]\d([0-5]\d|60)\.\d{1,6}")
 _LATEST: Final = "235959.999999"
@@ -32,34 +30,9 @@ _INTEGER = re.compile(r"[+-]?\d{1,12}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LIST = re.compile(r"[,\\]")
 
-Condition = ColumnElement[bool]
-Column = ColumnElement[Any]
-
-
-class _Wildcards(FunctionElement[bool]):
-    """`column` fits a pattern of * and ?, with the same meaning on both databases (LIKE knows no case of Umlauts)."""
-
-    inherit_cache = True
-    type = Boolean()
-
-    def __init__(self, column: Column, glob: str, expression: str) -> None:
-        super().__init__(column, literal(glob), literal(expression))
-
-
-@compiles(_Wildcards, "sqlite")
-def _as_glob(element: _Wildcards, compiler: SQLCompiler, **options: Any) -> str:
-    column, glob, _ = element.clauses
-    return f"({compiler.process(column, **options)} GLOB {compiler.process(glob, **options)})"
-
-
-@compiles(_Wildcards, "postgresql")
-def _as_expression(element: _Wildcards, compiler: SQLCompiler, **options: Any) -> str:
-    column, _, expression = element.clauses
-    return f"({compiler.process(column, **options)} ~ {compiler.process(expression, **options)})"
-
 
 def condition(attribute: Attribute, value: str, *, sent: bool = False) -> Condition | None:
-    """The WHERE clause of one key; None for universal matching. A value that cannot be meant is a 400.
+    """The condition of one key; None for universal matching. A value that cannot be meant is a 400.
 
     `sent`: only what was sent to us counts for what is in a study, not what was made here.
     """
@@ -71,17 +44,28 @@ def condition(attribute: Attribute, value: str, *, sent: bool = False) -> Condit
 
 
 def moments(date: Attribute, time: Attribute, days: str, times: str) -> Condition | None:
-    """The WHERE clause of a range of days and one of times, taken as one; None if not both are ranges of one form."""
-    if _form(days) != _form(times) or not any(_form(days)):
+    """The condition of a range of days and one of times, taken as one; None if not both are ranges of one form."""
+    ends = _ends_of(days)
+    if ends != _ends_of(times) or not any(ends):
         return None
     (first_day, last_day), (first_time, last_time) = _days(date, days), _times(time, times)
+    values = (*((first_day, first_time) if ends[0] else ()), *((last_day, last_time) if ends[1] else ()))
+    return Condition(Form(_within_moments, (date, time, *ends)), values)
+
+
+def _within_moments(date: Attribute, time: Attribute, begins: bool, ends: bool, values: Sequence[Column]) -> Clause:
     day, moment = _column(date), _column(time)
-    after = or_(day > first_day, and_(day == first_day, moment != "", moment >= first_time))
-    before = or_(day < last_day, and_(day == last_day, moment != "", moment <= last_time))
-    return and_(day != "", *([after] if first_day else []), *([before] if last_day else []))
+    clauses = [day != ""]
+    if begins:
+        first_day, first_time = values[:2]
+        clauses.append(or_(day > first_day, and_(day == first_day, moment != "", moment >= first_time)))
+    if ends:
+        last_day, last_time = values[-2:]
+        clauses.append(or_(day < last_day, and_(day == last_day, moment != "", moment <= last_time)))
+    return and_(*clauses)
 
 
-def _form(value: str) -> tuple[bool, bool]:
+def _ends_of(value: str) -> tuple[bool, bool]:
     """Whether a range has a beginning and an end; neither for what is no range."""
     first, dash, last = value.partition("-")
     return bool(dash and first.strip()), bool(dash and last.strip())
@@ -95,69 +79,67 @@ def _column(attribute: Attribute) -> Column:
 
 
 def _text(attribute: Attribute, value: str) -> Condition:
-    return _fits(attribute, _column(attribute), value, any_case=False)
+    return of_patterns(_text_fits, (attribute,), [pattern(attribute, value, any_case=False)])
+
+
+def _text_fits(attribute: Attribute, wild: tuple[bool, ...], values: Sequence[Column]) -> Clause:
+    return fits_one(_column(attribute), wild, values)
 
 
 def _name(attribute: Attribute, value: str) -> Condition:
     """Match the whole name or one of its component groups; a name's empty last components do not count."""
-    column = func.rtrim(_column(attribute), "^")
     asked = value.rstrip("^") or value
     before = ("",) if asked.startswith("*") else ("", "*=")  # a star takes other groups, too
     after = ("",) if asked.endswith("*") else ("", "=*")
-    patterns = (f"{first}{asked}{last}" for first in before for last in after)
-    return or_(*(_fits(attribute, column, pattern, any_case=True) for pattern in patterns))
+    patterns = [f"{first}{asked}{last}" for first in before for last in after]
+    return of_patterns(_name_fits, (attribute,), [pattern(attribute, one, any_case=True) for one in patterns])
 
 
-def _fits(attribute: Attribute, column: Column, value: str, *, any_case: bool) -> Condition:
-    value = re.sub(r"\*+", "*", value)
-    if value.count("*") > MOST_STARS + 2:
-        raise bad_request(f"The value of {attribute.keyword} has too many wildcards.")
-    if not any_case and not re.search(r"[*?]", value):
-        return column == value
-    return _Wildcards(column, _glob(value, any_case), _expression(value, any_case))
-
-
-def _glob(value: str, any_case: bool) -> str:
-    plain = {"*": "*", "?": "?", "^": "^", "\\": "\\"}
-    return "".join(plain.get(char) or _one_of(char, any_case) for char in value)
-
-
-def _expression(value: str, any_case: bool) -> str:
-    plain = {"*": ".*", "?": ".", "^": r"\^", "\\": r"\\"}
-    return "^" + "".join(plain.get(char) or _one_of(char, any_case) for char in value) + "$"
-
-
-def _one_of(char: str, any_case: bool) -> str:
-    """A bracket with the cases of a character: the notation in which GLOB and POSIX mean the same."""
-    cases = {char, char.lower(), char.upper()} if any_case else {char}
-    return "[" + "".join(sorted(case for case in cases if len(case) == 1)) + "]"
+def _name_fits(attribute: Attribute, wild: tuple[bool, ...], values: Sequence[Column]) -> Clause:
+    return fits_one(func.rtrim(_column(attribute), "^"), wild, values)
 
 
 def _uid(attribute: Attribute, value: str) -> Condition:
-    return _column(attribute).in_(_uids(attribute, value))
+    return Condition(Form(_is_one_of, (attribute,)), _uids(attribute, value))
+
+
+def _is_one_of(attribute: Attribute, values: Sequence[Column]) -> Clause:
+    return _column(attribute).in_(values)
 
 
 def _sop_class(attribute: Attribute, value: str, *, sent: bool = False) -> Condition:
+    return Condition(Form(_has_sop_class, (sent,)), _uids(attribute, value))
+
+
+def _has_sop_class(sent: bool, values: Sequence[Column]) -> Clause:
     having = select(Instance.id).join(Series, Series.id == Instance.series_id)
-    is_one = Instance.sop_class_uid.in_(_uids(attribute, value))
+    is_one = Instance.sop_class_uid.in_(values)
     return exists(having.where(Instance.study_id == Study.id, _counts(sent=sent), is_one).correlate(Study))
 
 
 def _modality(attribute: Attribute, value: str, *, sent: bool = False) -> Condition:
+    patterns = [pattern(attribute, one, any_case=False) for one in _values(attribute, value)]
+    return of_patterns(_has_modality, (sent,), patterns)
+
+
+def _has_modality(sent: bool, wild: tuple[bool, ...], values: Sequence[Column]) -> Clause:
     having = select(Series.id).where(Series.study_id == Study.id, _counts(sent=sent))
-    asked = [_fits(attribute, Series.modality.expression, one, any_case=False) for one in _values(attribute, value)]
-    return exists(having.where(or_(*asked)).correlate(Study))
+    return exists(having.where(fits_one(Series.modality.expression, wild, values)).correlate(Study))
 
 
-def _counts(*, sent: bool) -> Condition:
+def _counts(*, sent: bool) -> Clause:
     return Series.ours.is_(False) if sent else SEES_SERIES
 
 
-def _uids(attribute: Attribute, value: str) -> list[str]:
+WAS_SENT: Final = Condition(Form(lambda _: _counts(sent=True)))
+"""Of a series: it was not made here."""
+
+
+def _uids(attribute: Attribute, value: str) -> tuple[str, ...]:
     uids = _values(attribute, value)
     if not all(is_uid(uid) for uid in uids):
         raise bad_request(f"The value of {attribute.keyword} is no UID or list of UIDs.")
-    return uids
+    return tuple(uids)
 
 
 def _values(attribute: Attribute, value: str) -> list[str]:
@@ -169,11 +151,23 @@ def _values(attribute: Attribute, value: str) -> list[str]:
 
 
 def _date(attribute: Attribute, value: str) -> Condition:
-    column = _column(attribute)
     first, last = _days(attribute, value)
     if first == last:
-        return column == first
-    return and_(column != "", *([column >= first] if first else []), *([column <= last] if last else []))
+        return Condition(Form(_equals, (attribute,)), (first,))
+    return _range(attribute, first, last)
+
+
+def _equals(attribute: Attribute, values: Sequence[Column]) -> Clause:
+    return _column(attribute) == values[0]
+
+
+def _range(attribute: Attribute, first: str, last: str) -> Condition:
+    return Condition(Form(_within, (attribute, bool(first), bool(last))), tuple(filter(None, (first, last))))
+
+
+def _within(attribute: Attribute, begins: bool, ends: bool, values: Sequence[Column]) -> Clause:
+    column = _column(attribute)
+    return and_(column != "", *([column >= values[0]] if begins else []), *([column <= values[-1]] if ends else []))
 
 
 def _days(attribute: Attribute, value: str) -> tuple[str, str]:
@@ -194,9 +188,7 @@ def _check_date(attribute: Attribute, text: str) -> None:
 
 def _time(attribute: Attribute, value: str) -> Condition:
     """A time with fewer digits means all of that hour, minute or second."""
-    column = _column(attribute)
-    earliest, latest = _times(attribute, value)
-    return and_(column != "", *([column >= earliest] if earliest else []), *([column <= latest] if latest else []))
+    return _range(attribute, *_times(attribute, value))
 
 
 def _times(attribute: Attribute, value: str) -> tuple[str, str]:
@@ -220,7 +212,7 @@ def _ends(attribute: Attribute, value: str) -> tuple[str, str]:
 def _number(attribute: Attribute, value: str) -> Condition:
     if not _INTEGER.fullmatch(value.strip()):
         raise bad_request(f"The value of {attribute.keyword} is no integer.")
-    return _column(attribute) == int(value)
+    return Condition(Form(_equals, (attribute,)), (int(value),))
 
 
 _MATCHERS: Final[dict[Matching, Callable[[Attribute, str], Condition]]] = {

@@ -18,8 +18,8 @@ from pydicom.datadict import dictionary_has_tag, tag_for_keyword
 from werkzeug.datastructures import MultiDict
 
 from dicomweb.attributes import BY_NAME, UNIQUE_KEYS, Attribute, Level, Matching
+from dicomweb.forms import Condition
 from dicomweb.keys import conditions
-from dicomweb.matching import Condition
 from dicomweb.problems import bad_request
 
 MOST_RESULTS: Final = 10_000
@@ -42,12 +42,9 @@ _UINT = re.compile(r"\d{1,18}")
 _TAG = re.compile(r"[0-9A-F]{8}")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Search:
-    """One search as it was asked for: conditions without any right in them yet. `named`: some name UIDs.
-
-    Conditions cannot be compared, so two searches are equal only if they are one (`remembered_search`).
-    """
+    """One search as it was asked for: conditions without any right in them yet. `named`: some name UIDs."""
 
     level: Level
     conditions: tuple[Condition, ...] = ()
@@ -82,7 +79,7 @@ class _Keys:
 
 @lru_cache(maxsize=256)
 def remembered_search(query: tuple[tuple[str, str], ...], level: Level) -> Search:
-    """Read a query string, given as its pairs: the same one, while it is remembered, is the same search."""
+    """Read a query string, given as its pairs."""
     return parse_search(MultiDict(query), level)
 
 

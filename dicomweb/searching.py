@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, literal, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, bindparam, func, literal, select
 
 from dicomweb.attributes import Level
+from dicomweb.forms import Form, Kinds, clauses, values_of
 from dicomweb.parameters import Search
 from dicomweb.planning import Way
 from worklist.access import Sight, sees_study
@@ -81,15 +82,27 @@ class Page:
 
 def search_rows(connection: Connection, sight: Sight, search: Search, scope: Scope, way: Way = Way.NAMED) -> Page:
     """Answer one search. `way` changes nothing but the time that it takes."""
-    asked = _statements(sight, search, bool(scope.study_uid), bool(scope.series_uid), way)
-    names = {"study_uid": scope.study_uid, "series_uid": scope.series_uid} | seeing(sight.viewer)
+    asked = _statements(sight, _form_of(search), bool(scope.study_uid), bool(scope.series_uid), way)
+    names = {"study_uid": scope.study_uid, "series_uid": scope.series_uid, "most": search.limit, "first": search.offset}
+    names |= seeing(sight.viewer) | values_of(search.conditions)
     rows = connection.execute(asked.page, names).all() if search.limit else []
     hits = tuple(Hit(*row[:-1]) for row in rows)
     if len(hits) < search.limit:
         return Page(hits, 0)
     if rows and way is Way.LISTED:
         return Page(hits, max(0, rows[0][-1] - search.offset - len(hits)))
-    return Page(hits, connection.scalar(asked.rest, names) or 0)
+    return Page(hits, connection.scalar(asked.rest, names | {"first": search.offset + search.limit}) or 0)
+
+
+class _Form(NamedTuple):
+    """What searches that differ in their values alone have in common: of each condition also how many it has."""
+
+    level: Level
+    conditions: tuple[tuple[Form, Kinds], ...]
+
+
+def _form_of(search: Search) -> _Form:
+    return _Form(search.level, tuple((one.form, tuple(map(type, one.values))) for one in search.conditions))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +117,14 @@ class _Statements:
 
 
 @lru_cache(maxsize=256)
-def _statements(sight: Sight, search: Search, of_study: bool, of_series: bool, way: Way) -> _Statements:
-    """Build both: that costs as much as asking, and who asks once asks again."""
-    fitting = _of_path(sight, search.level, of_study, of_series, way).where(*search.conditions)
+def _statements(sight: Sight, form: _Form, of_study: bool, of_series: bool, way: Way) -> _Statements:
+    """Build both, for all values: that costs more than asking."""
+    fitting = _of_path(sight, form.level, of_study, of_series, way).where(*clauses(form.conditions))
     in_all = func.count().over() if way is Way.LISTED else literal(0)
-    page = fitting.add_columns(in_all).order_by(*ORDER[: _ORDERED[search.level]])
+    page = fitting.add_columns(in_all).order_by(*ORDER[: _ORDERED[form.level]])
     rest = fitting.with_only_columns(literal(1), maintain_column_froms=True).limit(MOST_COUNTED + 1)
-    return _Statements(
-        page.limit(search.limit).offset(search.offset),
-        select(func.count()).select_from(rest.offset(search.offset + search.limit).subquery()),
-    )
+    first, most = bindparam("first", type_=BigInteger()), bindparam("most", type_=BigInteger())
+    return _Statements(page.limit(most).offset(first), select(func.count()).select_from(rest.offset(first).subquery()))
 
 
 def forget_statements() -> None:

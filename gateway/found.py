@@ -16,17 +16,18 @@ from sqlalchemy.orm import Session
 
 from config.database import Database, took_too_long
 from dicomweb.attributes import BY_NAME, Attribute, Level, Matching
+from dicomweb.forms import Condition
 from dicomweb.found import look_up
 from dicomweb.json_model import result
 from dicomweb.keys import conditions
-from dicomweb.matching import Condition
+from dicomweb.matching import WAS_SENT
 from dicomweb.parameters import MOST_KEYS, Search
 from dicomweb.problems import Problem
 from dicomweb.searching import Hit, Scope, search_rows
 from scp.peers import Right
 from scp.queries import MOST_ANSWERS, Item, Outcome, QueryEnded, Question
 from worklist.access import NOBODY, Sight
-from worklist.models import Peer, Series, Site
+from worklist.models import Peer, Site
 
 log = structlog.get_logger()
 
@@ -113,7 +114,7 @@ def _sight(connection: Connection, question: Question) -> Sight:
 
 
 def _search(asked: Asked) -> Search:
-    of_series = [Series.ours.is_(False)] if asked.level >= Level.SERIES else []
+    of_series = [WAS_SENT] if asked.level >= Level.SERIES else []
     return Search(asked.level, (*asked.conditions, *of_series), limit=MOST_ANSWERS)
 
 

@@ -103,7 +103,8 @@ def sees_study(sight: Sight, *, listed: bool = False) -> ColumnElement[bool]:
     """
     better = aliased(Study)
     first = tuple_(_uploaded(better), better.id) < tuple_(_uploaded(Study), Study.id)
-    hidden = select(better.id).where(better.study_uid == Study.study_uid, first, _in_sight(sight, better))
+    others = select(better.id).where(better.study_uid == Study.study_uid, better.id != Study.id)  # most often none
+    hidden = others.where(first, _in_sight(sight, better))
     return and_(_in_sight(sight, Study, listed=listed), not_(exists(hidden)))
 
 

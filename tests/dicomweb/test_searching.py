@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
 from config.database import Database
+from dicomweb import searching
 from dicomweb.attributes import Found, Level
 from dicomweb.found import look_up
 from dicomweb.json_model import result
@@ -269,6 +270,32 @@ def plan_of(database: Database, viewer: Viewer, query: list[tuple[str, str]], le
     with database.engine.connect() as connection:
         search_rows(connection, Sight(viewer), asked, Scope(), way)
     return said
+
+
+KINDS = [
+    ("PatientID", ("P1", "A")), ("PatientID", ("P*", "A?")), ("PatientName", ("doe^jane", "x")),
+    ("StudyInstanceUID", ("1.1,1.2", "1.3,1.4")), ("StudyDate", ("20240105", "19990101")),
+    ("StudyDate", ("20240105-", "19990101-")), ("StudyTime", ("10-11", "12-13")), ("ModalitiesInStudy", ("CT", "MR")),
+    ("SOPClassesInStudy", (CT, "1.2")), ("SeriesNumber", ("1", "2")),
+    ("RequestAttributesSequence.ScheduledProcedureStepID", ("a", "b")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("key", "values"), KINDS)
+def test_searches_that_differ_in_their_values_alone_are_one_statement(
+    rows: Database, key: str, values: tuple[str, str]
+) -> None:
+    """Building one for each took longer than asking."""
+    first, second = values
+    search(rows, NEURO, [(key, first), ("limit", "1")], Level.SERIES)
+    made = searching._statements.cache_info().misses
+    search(rows, NEURO, [(key, second), ("limit", "2"), ("offset", "1")], Level.SERIES)
+    assert searching._statements.cache_info().misses == made
+
+
+def test_a_number_that_no_column_holds_is_found_nowhere(rows: Database) -> None:
+    """PostgreSQL said that it was out of range, and the answer was 500."""
+    assert uids(search(rows, COORDINATOR, [("InstanceNumber", "999999999999")], Level.INSTANCE)) == []
 
 
 def test_what_is_not_matched_on_is_said(rows: Database) -> None:
