@@ -14,8 +14,9 @@ from bench.images import Study, ct_template
 from bench.load import Asking, ask
 from bench.metrics import OVERREAD
 from bench.notebook import NotMeasured
-from bench.reading import FRAME, SEARCH
+from bench.reading import FRAME
 from bench.scene import Scene
+from bench.searches import SEARCH
 
 PEOPLE, PROGRAMS = 20, 5
 SENDER = "hospital@demo.example"

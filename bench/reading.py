@@ -14,12 +14,13 @@ from bench.images import Study
 from bench.load import Asked, Asking, Server, ask
 from bench.many import fill
 from bench.metrics import METRICS
+from bench.programs import call
 from bench.scene import Scene
+from bench.searches import SEARCH, one_study, pages_in_turn, studies_in_turn
 from config.database import connect
 
 JSON = {"Accept": "application/dicom+json", "Accept-Encoding": "gzip"}
 FRAME = {"Accept": "multipart/related; type=application/octet-stream; transfer-syntax=*"}
-SEARCH = "/studies?limit=101&offset=0&fuzzymatching=false&includefield=00081030,00080060"
 WARM_UP = 2
 BROWSER = 6  # connections of a browser to one host over HTTP/1.1
 CT_BYTES, CINE_BYTES = 512 * 512 * 2, 512 * 512
@@ -54,10 +55,22 @@ def measure_searching_among_many(scene: Scene, study: Study) -> None:
     questions = (
         Question("search-many-1", [SEARCH], JSON, 1),
         Question("search-many-6", [SEARCH], JSON, BROWSER),
-        Question("search-one", [f"{SEARCH}&StudyInstanceUID={study.study_uid}"], JSON, BROWSER),
+        Question("search-many-new", pages_in_turn(), JSON, BROWSER),
+        Question("search-one", [one_study(study.study_uid)], JSON, BROWSER),
+        Question("search-one-new", studies_in_turn(_study_uids(scene)), JSON, BROWSER),
     )
     for turn in range(scene.plan.rounds):
         _ask_both(scene, questions, turn)
+
+
+def _study_uids(scene: Scene) -> list[str]:
+    """Studies that both servers have."""
+    found = []
+    for server in scene.web():
+        headers = server.headers | {"Accept": "application/dicom+json"}
+        studies = call(f"http://127.0.0.1:{server.port}{server.root}/studies", headers=headers)
+        found.append({one["0020000D"]["Value"][0] for one in studies})
+    return sorted(set.intersection(*found))
 
 
 def _ask_both(scene: Scene, questions: Iterable[Question], turn: int) -> None:
@@ -89,6 +102,7 @@ def _questions(study: Study, cine: Study) -> tuple[Question, ...]:
         Question("cine-6", loop, FRAME, BROWSER, CINE_BYTES),
         Question("search-1", [SEARCH], JSON, 1),
         Question("search-6", [SEARCH], JSON, BROWSER),
+        Question("search-new", pages_in_turn(), JSON, BROWSER),
     )
 
 
