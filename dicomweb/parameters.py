@@ -105,6 +105,7 @@ def parse_search(query: MultiDict[str, str], level: Level) -> Search:
     )
 
 
+@lru_cache(maxsize=512)
 def _known(name: str) -> tuple[Attribute | None, str]:
     """Return the attribute of a keyword, tag or path, None for one that we do not match on, and its tag or path."""
     if len(name) > 256:

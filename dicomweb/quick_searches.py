@@ -13,6 +13,8 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qsl
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from dicomweb.finding import SEARCHES, Asking, SearchRoute, find, unless_known
 from dicomweb.heads import LARGEST, Asked, Reply
 from dicomweb.problems import Problem
@@ -89,7 +91,7 @@ class QuickSearches:
             return None
         try:
             return self._again(asked, now) or self._new(asked, path, query, *known)
-        except Problem:
+        except (Problem, SQLAlchemyError):
             return None
 
     def _again(self, asked: Asked, now: Moment) -> Reply | None:

@@ -16,6 +16,7 @@ from dicomweb.attributes import Level
 from dicomweb.forms import Form, Kinds, clauses, values_of
 from dicomweb.parameters import Search
 from dicomweb.planning import Way
+from dicomweb.prepared import Prepared
 from worklist.access import Sight, sees_study
 from worklist.models import Instance, Series, Study
 from worklist.papers import SEES_PAPERS, SEES_SERIES, seeing
@@ -85,13 +86,14 @@ def search_rows(connection: Connection, sight: Sight, search: Search, scope: Sco
     asked = _statements(sight, _form_of(search), bool(scope.study_uid), bool(scope.series_uid), way)
     names = {"study_uid": scope.study_uid, "series_uid": scope.series_uid, "most": search.limit, "first": search.offset}
     names |= seeing(sight.viewer) | values_of(search.conditions)
-    rows = connection.execute(asked.page, names).all() if search.limit else []
+    rows = asked.page.rows(connection, names) if search.limit else []
     hits = tuple(Hit(*row[:-1]) for row in rows)
     if len(hits) < search.limit:
         return Page(hits, 0)
     if rows and way is Way.LISTED:
         return Page(hits, max(0, rows[0][-1] - search.offset - len(hits)))
-    return Page(hits, connection.scalar(asked.rest, names | {"first": search.offset + search.limit}) or 0)
+    ((after,),) = asked.rest.rows(connection, names | {"first": search.offset + search.limit})
+    return Page(hits, after)
 
 
 class _Form(NamedTuple):
@@ -112,8 +114,8 @@ class _Statements:
     Where the database has all of them in hand for a page it counts them; else that is 0.
     """
 
-    page: Fitting
-    rest: Select[int]
+    page: Prepared
+    rest: Prepared
 
 
 @lru_cache(maxsize=256)
@@ -124,7 +126,8 @@ def _statements(sight: Sight, form: _Form, of_study: bool, of_series: bool, way:
     page = fitting.add_columns(in_all).order_by(*ORDER[: _ORDERED[form.level]])
     rest = fitting.with_only_columns(literal(1), maintain_column_froms=True).limit(MOST_COUNTED + 1)
     first, most = bindparam("first", type_=BigInteger()), bindparam("most", type_=BigInteger())
-    return _Statements(page.limit(most).offset(first), select(func.count()).select_from(rest.offset(first).subquery()))
+    counted = select(func.count()).select_from(rest.offset(first).subquery())
+    return _Statements(Prepared(page.limit(most).offset(first)), Prepared(counted))
 
 
 def forget_statements() -> None:

@@ -18,6 +18,7 @@ from dicomweb.found import look_up
 from dicomweb.json_model import result
 from dicomweb.parameters import parse_search
 from dicomweb.planning import Way
+from dicomweb.prepared import AFTER
 from dicomweb.problems import Problem
 from dicomweb.searching import Scope, search_rows
 from worklist.access import Sight, Viewer
@@ -93,10 +94,12 @@ def search(
     level: Level = Level.STUDY,
     scope: Scope | None = None,
 ) -> Answer:
-    """Search on every way, which makes no difference."""
+    """Search on every way, and until it is asked in the database's own words, which makes no difference."""
     asked = parse_search(MultiDict(query), level)
     with database.reading() as session:
-        pages = {search_rows(session.connection(), Sight(viewer), asked, scope or Scope(), way) for way in Way}
+        connection, sight = session.connection(), Sight(viewer)
+        turns = [way for way in Way for _ in range(AFTER + 2)]
+        pages = {search_rows(connection, sight, asked, scope or Scope(), way) for way in turns}
         (page,) = pages
         found = [one for _, one in look_up(session, level, page.hits, BASE, with_classes=asked.include_all)]
         return Answer(found, page.remaining)
