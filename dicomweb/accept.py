@@ -22,6 +22,9 @@ _END = re.compile(r"\s*(?:,\s*)+|\s*$")
 _Q = re.compile(r"0(\.\d{0,3})?|\.\d{1,3}|1(\.0{0,3})?")
 """RFC 9110 section 12.4.2, and the `q=.2` that Java's own HTTP client sends with every request."""
 
+_UNQUOTED = re.compile(r"(?<=application/dicom) (?=json|xml)")
+"""`accept=application/dicom+json` in a query, as it is written often: there, a plus that is not `%2B` is a space."""
+
 _MEANT: Final = {"image/jpg": "image/jpeg"}
 """Names that are none, and what clients mean by them."""
 
@@ -60,7 +63,7 @@ class Offer(NamedTuple):
 
 def accepted(query: Sequence[str], header: str) -> tuple[Range, ...]:
     """Parse what a request accepts. The query parameter, where there is one, replaces the header (8.3.3.1)."""
-    text = ",".join(query) if query else header
+    text = _UNQUOTED.sub("+", ",".join(query)) if query else header
     ranges = tuple(_ranges(text)) if text.strip() else ()
     return ranges or (Range("*/*"),)
 

@@ -17,10 +17,11 @@ from sqlalchemy.orm import Session
 
 from dicomweb.accept import MULTIPART, Offer, accepted, choose
 from dicomweb.answers import VARY
-from dicomweb.attributes import Level
+from dicomweb.attributes import Found, Level
+from dicomweb.described import Described, beyond_rows
 from dicomweb.found import look_up
 from dicomweb.heads import Reply, is_known
-from dicomweb.json_model import result
+from dicomweb.json_model import Element, result
 from dicomweb.parameters import Search, remembered_search
 from dicomweb.rights import require_case
 from dicomweb.searching import MOST_COUNTED, Hit, Page, Scope, search_rows
@@ -79,12 +80,26 @@ class _Shape:
     include_all: bool
     xml: bool
 
+    @property
+    def beyond(self) -> frozenset[str]:
+        """Tags that only the images themselves say."""
+        return beyond_rows(self.level, self.known, self.include)
+
+    def read(self, session: Session, hits: Sequence[Hit]) -> Iterable[tuple[Hit, Found]]:
+        """Read what the rows of some results say."""
+        with_classes = self.include_all or "00080062" in self.include
+        return look_up(session, self.level, hits, self.root, with_classes=with_classes)
+
     def write(self, session: Session, hits: Sequence[Hit]) -> Iterable[tuple[Hit, bytes]]:
         """Write some results."""
+        for hit, found in self.read(session, hits):
+            yield hit, self.written(found, {})
+
+    def written(self, found: Found, more: dict[str, Element]) -> bytes:
+        """Write one result with more than its rows say."""
         make: Callable[[Any], bytes] = native_model if self.xml else orjson.dumps
-        with_classes = self.include_all or "00080062" in self.include
-        for hit, found in look_up(session, self.level, hits, self.root, with_classes=with_classes):
-            yield hit, make(result(found, self.include, self.known, include_all=self.include_all))
+        told = result(found, self.include, self.known, include_all=self.include_all)
+        return make(dict(sorted((more | told).items())) if more else told)
 
 
 def find(services: Services, asking: Asking) -> Reply:
@@ -126,7 +141,16 @@ def _results(services: Services, asking: Asking, search: Search, shape: _Shape) 
         if not page.hits:
             require_case(Session(connection), sight)
             return page, []
-        return page, services.written.results(shape, page.hits, lambda hits: shape.write(Session(connection), hits))
+        if not shape.beyond:
+            return page, services.written.results(shape, page.hits, lambda hits: shape.write(Session(connection), hits))
+        results = [found for _, found in shape.read(Session(connection), page.hits)]
+    described = Described(services.baked, asking.root, shape.beyond)
+    return page, [shape.written(found, described.of(found)) for found in results]
+
+
+def looks_into_images(route: SearchRoute, query: tuple[tuple[str, str], ...]) -> bool:
+    """Whether the answer to a search may have to wait for the archive. Raises Problem for what cannot be meant."""
+    return bool(beyond_rows(route.level, route.known, remembered_search(query, route.level).include))
 
 
 def _said_of_rest(page: Page) -> Iterable[str]:

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from dicomweb.finding import SEARCHES, Asking, SearchRoute, find, unless_known
+from dicomweb.finding import SEARCHES, Asking, SearchRoute, find, looks_into_images, unless_known
 from dicomweb.heads import LARGEST, Asked, Reply
 from dicomweb.problems import Problem
 from dicomweb.rights import HEADERS
@@ -90,6 +90,8 @@ class QuickSearches:
         if known is None:
             return None
         try:
+            if looks_into_images(path.route, query):  # who searches does not wait behind the archive
+                return None
             return self._again(asked, now) or self._new(asked, path, query, *known)
         except (Problem, SQLAlchemyError):
             return None

@@ -16,12 +16,13 @@ from dicomweb.frames import frame_numbers
 from dicomweb.holdings import Held
 from dicomweb.multipart import boundary_of, content_type, parts
 from dicomweb.pictures import THUMBNAIL, Look, look_of, representative
-from dicomweb.problems import bad_request
+from dicomweb.problems import bad_request, not_acceptable
 from dicomweb.retrieving import DOCUMENT, PDF, send
 from dicomweb.rights import current_query
 from dicomweb.services import Services
 from dicomweb.target import Target, held, negotiate
 from dicomweb.thumbnails import draw, middle_frame
+from orthanc.cached import CachedInstance
 
 SINGLE_OFFERS: Final = (Offer("image/jpeg"), Offer("image/png"), Offer("image/gif"), Offer(MULTIPART, "image/jpeg"))
 """Table 8.7.4-1: the default, and what must be had beside it."""
@@ -38,7 +39,7 @@ def rendered(services: Services, target: Target) -> Response:
     if cached.index.document_type == PDF:
         identity = ("rendered", one.sha256)
         return send(cached, negotiate(Offer(PDF)), [cached.bulk(DOCUMENT).pieces], identity)
-    return _picture(services, one, [middle_frame(cached)], look)
+    return _picture(services, one, [_shown(cached)], look)
 
 
 def rendered_frame(services: Services, target: Target) -> Response:
@@ -56,13 +57,20 @@ def thumbnail(services: Services, target: Target) -> Response:
     look = look_of(current_query(), THUMBNAIL)
     one = _chosen(services, target)
     cached = services.cache.get(one.sha256, one.archive_id)
-    number = frame_numbers(target.frames)[0] if target.frames else middle_frame(cached)
+    number = frame_numbers(target.frames)[0] if target.frames else _shown(cached)
     return _picture(services, one, [number], look)
 
 
 def _chosen(services: Services, target: Target) -> Held:
     instances = held(services, target)
     return instances[0] if target.sop_uid is not None else representative(instances)
+
+
+def _shown(cached: CachedInstance) -> int:
+    """Return the frame that stands for an instance; one without is there, but not as a picture."""
+    if not cached.frame_count:
+        raise not_acceptable("There is no picture in this.")
+    return middle_frame(cached)
 
 
 def _picture(services: Services, one: Held, numbers: Sequence[int], look: Look) -> Response:

@@ -59,6 +59,12 @@ def test_the_accept_field_of_every_java_client_is_understood() -> None:
     assert choose(accepted([], java), [Offer("image/png"), Offer("image/gif")]) == Offer("image/gif")
 
 
+def test_a_plus_in_a_query_may_stand_for_itself() -> None:
+    json, xml = Offer("application/dicom+json"), Offer("multipart/related", "application/dicom+xml")
+    assert choose(accepted(["application/dicom json"], "text/html"), [xml, json]) == json
+    assert choose(accepted(['multipart/related; type="application/dicom xml"'], ""), [json, xml]) == xml
+
+
 def test_image_jpg_means_image_jpeg() -> None:
     assert choose(accepted(["image/jpg"], ""), [Offer("image/png"), Offer("image/jpeg")]) == Offer("image/jpeg")
 

@@ -311,3 +311,25 @@ def test_dicomweb_client_searches_with_all_its_options(world, mine):
     assert len(client.search_for_instances(uid, series_uid, fuzzymatching=False, limit=2)) == 2
     assert len(client.search_for_instances(search_filters={"StudyInstanceUID": uid})) == 4
     assert len(client.search_for_instances(uid)) == 4
+
+
+def test_any_attribute_of_the_images_of_a_study_may_be_asked_for(world):
+    """As viewers of slides ask: what no row of ours has was left out, and they showed nothing."""
+    mine = [world.instance("CT_small.dcm", study := generate_uid(), InstanceNumber=1)]
+    mine.append(world.instance("CT_small.dcm", study, InstanceNumber=2, ImageComments="Second"))
+    world.study(*mine)
+    fields = "includefield=ImageType&includefield=PixelSpacing,00204000&includefield=7FE00010,00020010"
+    for path in (f"/studies/{study}/instances", f"/studies/{study}/series/{mine[1].series_uid}/instances"):
+        found = {one["00080018"]["Value"][0]: one for one in world.get(f"{path}?{fields}").json()}
+        second = found[mine[1].sop_uid]
+        assert list(second) == sorted(second)
+        assert second["00020010"] == {"vr": "UI", "Value": ["1.2.840.10008.1.2.1"]}
+        assert second["00080008"] == {"vr": "CS", "Value": ["ORIGINAL", "PRIMARY", "AXIAL"]}
+        assert second["00280030"]["Value"] == [0.661468, 0.661468]
+        assert second["00204000"] == {"vr": "LT", "Value": ["Second"]}
+        assert second["7FE00010"]["BulkDataURI"].startswith(f"{world.url}/studies/{study}/")
+    asked_of_all = world.get(f"/instances?StudyInstanceUID={study}&{fields}").json()
+    assert not any("00080008" in one for one in asked_of_all)
+    xml = world.get(f"/studies/{study}/instances?{fields}", Accept='multipart/related; type="application/dicom+xml"')
+    assert xml.content.count(b'keyword="ImageType"') == 2
+    assert world.get(f"/studies/{study}/instances?{fields}", "chest").json() == []

@@ -364,7 +364,11 @@ def test_a_picture_that_cannot_be_meant_is_400(world, query):
 def test_what_has_no_picture_is_406(world):
     pdf = world.finished(an_encapsulated_pdf(), generate_uid(), generate_uid())
     world.study(pdf)
+    report = world.instance("reportsi.dcm", generate_uid())
+    world.study(report)
     assert world.get(f"/studies/{pdf.study_uid}/thumbnail").status_code == 406
+    for path in (f"{pdf.path}/thumbnail", f"{report.path}/thumbnail", f"{report.path}/rendered"):
+        assert world.get(path).status_code == 406, path  # of an instance it was a 404, as if it were not there
 
 
 def test_dicomweb_client_gets_rendered_pictures(world):

@@ -10,7 +10,7 @@ from pydicom.uid import generate_uid
 
 from dicomweb.qido import SEARCHES
 from dicomweb.wado import RESOURCES
-from dicomweb.wado_uri import RULE, UIDS
+from dicomweb.wado_uri import AT_ROOT, RULE, UIDS
 from worklist.models import Case, CaseStudy, Study
 from worklist.states import CaseState
 
@@ -28,7 +28,8 @@ def filled(rule, sent, **other):
         "<frames>": "1",
         "<path:bulk>": "7FE00010",
     }
-    rule = rule.replace(RULE, f"{RULE}?{'&'.join(('requestType=WADO', *(f'{n}=<{v}>' for n, v in UIDS.items())))}")
+    if rule in {RULE, AT_ROOT}:
+        rule += f"?{'&'.join(('requestType=WADO', *(f'{n}=<{v}>' for n, v in UIDS.items())))}"
     for name, value in values.items():
         rule = rule.replace(name, value)
     return rule.replace("<case_id>", str(other.get("case", 1)))

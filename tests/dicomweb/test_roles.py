@@ -63,7 +63,7 @@ def filled(rule, sent, case_id, **absent):
         "<path:bulk>": "7FE00010",
         "<case_id>": str(case_id),
     } | absent
-    if rule.endswith("/wado"):  # WADO-URI has the UIDs in its query
+    if rule in ROOTS or rule.endswith("/wado"):  # WADO-URI has the UIDs in its query
         rule += "?requestType=WADO&studyUID=<study_uid>&seriesUID=<series_uid>&objectUID=<sop_uid>"
     for name, value in values.items():
         rule = rule.replace(name, value)
@@ -187,7 +187,8 @@ def test_what_a_reader_saved_changes_no_answer_to_anybody_else(world, saved, who
 
 
 @pytest.mark.parametrize(
-    "rule", [rule for rule in (*RETRIEVALS, *SEARCH_RULES) if "<series_uid>" in rule or "/wado" in rule]
+    "rule",
+    [rule for rule in (*RETRIEVALS, *SEARCH_RULES) if "<series_uid>" in rule or rule in ROOTS or "/wado" in rule],
 )
 def test_what_a_reader_saved_is_for_everybody_else_a_series_that_does_not_exist(world, saved, rule):
     _, paper, case_id, _ = saved
