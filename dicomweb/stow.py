@@ -144,9 +144,12 @@ def _takes(services: Services, study_uid: str) -> Takes:
 
 
 def _boundary() -> str | None:
-    """Return the boundary of a body of application/dicom parts, None of one that is application/dicom; else a 415."""
+    """Return the boundary of a body of application/dicom parts, None of one that is application/dicom; else a 415.
+
+    A multipart body that does not name the type of its parts is read: each part is asked for its own.
+    """
     media_type, parameters = media_type_of(request.headers.get("Content-Type", ""))
-    if media_type != DICOM and (media_type != MULTIPART or parameters.get("type", "").lower() != DICOM):
+    if media_type != DICOM and (media_type != MULTIPART or parameters.get("type", DICOM).lower() != DICOM):
         raise Problem(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, 'Instances are stored as multipart/related; type="application/dicom".'
         )

@@ -212,6 +212,7 @@ def test_none_kept_is_409(world):
     ("content_type", "status"),
     [
         ("multipart/related; type=application/dicom; boundary=guid", 200),
+        ("multipart/related; boundary=guid", 200),  # the tutorial of Microsoft's server
         ('Multipart/Related; boundary=guid; type="Application/DICOM"; transfer-syntax=*; start="x"', 200),
         ('multipart/related; type="application/dicom"; boundary=other', 400),
         ('multipart/related; type="application/dicom"', 400),
