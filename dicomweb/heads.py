@@ -43,7 +43,7 @@ class Reply:
 
 
 class Whole(NamedTuple):
-    """A whole answer as it is sent. A bytearray may be used again when it was."""
+    """A whole answer as it is sent."""
 
     status: int
     headers: RawHeaders

@@ -27,7 +27,6 @@ from dicomweb.retrieving import frames_of, planned, wire_syntax
 from dicomweb.rights import HEADERS
 from dicomweb.roots import URL_PREFIX
 from dicomweb.services import Access, Services
-from dicomweb.spare import Spare
 from dicomweb.verdicts import Moment, Question, Verdict
 from orthanc.cached import CachedInstance
 from orthanc.errors import ArchiveError, NoSuchFrame, Unreadable
@@ -60,11 +59,10 @@ class _Representation(NamedTuple):
 
 
 class Quick:
-    """Answers for one application. `spare`: memory of bodies that were sent."""
+    """Answers for one application."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self.spare = Spare()
 
     def answer(self, asked: Asked, *, waits: bool) -> Whole | None:
         """Return the answer if the cache has it. Without `waits` the disk is not read: raises MustWait instead."""
@@ -135,7 +133,7 @@ class Quick:
         size = size_of(plan)
         if cached is None or size > LARGEST:
             return None
-        whole = self.spare.take(size)
+        whole = bytearray(size)
         try:
             with memoryview(whole) as view:
                 _fill(view, cached, plan, waits=waits)

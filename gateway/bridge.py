@@ -106,7 +106,6 @@ class Bridge:
         body: dict[str, object] = {"type": "http.response.body", "body": whole.body}
         if len(whole.body) <= JOINED:
             await send(body)
-            self.quickly.sent(whole)
             return
         try:
             async with asyncio.timeout(STALLED):

@@ -49,11 +49,6 @@ class Quickly:
         asked = asked_of(scope)
         return (self._image(asked, waits=True) or self._search(self.searches.find(asked))) if asked else None
 
-    def sent(self, whole: Whole) -> None:
-        """The server has copied the body of an answer (tests/gateway/test_granian.py): its memory is free."""
-        if isinstance(whole.body, bytearray):
-            self.quick.spare.give_back(whole.body)
-
     def _image(self, asked: Asked, *, waits: bool) -> Whole | None:
         whole = self.quick.answer(asked, waits=waits)
         return self._with_defaults(whole) if whole else None
