@@ -28,6 +28,7 @@ from worklist.access import Sight
 
 MOST_BYTES: Final = 4 << 20
 LONGEST_QUERY: Final = 4096
+LONGEST_PATH: Final = 256
 _UID: Final = "([0-9.]{1,64})"
 _ROOT: Final = rf"{URL_PREFIX}(?:/cases/([0-9]{{1,9}}))?"
 _PATHS: Final = tuple((re.compile(_ROOT + re.sub("<.*?>", _UID, route.rule)), route) for route in SEARCHES)
@@ -117,9 +118,13 @@ class QuickSearches:
         return reply
 
 
-@lru_cache(maxsize=256)
 def path_of(path: str) -> _Path | None:
     """Read the path of a search; None for any other, and for one that the routes would refuse."""
+    return _read(path) if len(path) <= LONGEST_PATH else None
+
+
+@lru_cache(maxsize=256)
+def _read(path: str) -> _Path | None:
     for pattern, route in _PATHS:
         if match := pattern.fullmatch(path):
             case, *uids = match.groups()
