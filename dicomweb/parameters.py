@@ -127,9 +127,11 @@ def _tag(name: str) -> str:
 
 
 def _included(fields: Iterable[str]) -> Iterable[str]:
+    """The tags asked for that a result can have: searches are remembered, and a name that says nothing costs memory."""
     for name in fields:
-        if name != "all":
-            yield _known(name)[1].partition(".")[0]
+        tag = "" if name == "all" else _known(name)[1].partition(".")[0]
+        if tag in BY_NAME:
+            yield tag
 
 
 def _uint(query: MultiDict[str, str], name: str, default: int) -> int:

@@ -104,8 +104,13 @@ class Lately(Generic[Key, Found]):
             self._drop(self._kept.pop(key, None))
             self._kept[key] = asked, found
             self._weight += self._weigh(found)
-            while self._weight > self._most:
+            while self._weight > self._most or self._is_over(asked):
                 self._drop(self._kept.popitem(last=False)[1])
+
+    def _is_over(self, now: Moment) -> bool:
+        """Whether the oldest holds no more: what it was found to see may be thousands of instances."""
+        oldest = next(iter(self._kept.values()), None)
+        return oldest is not None and now.at - oldest[0].at > HOLDS
 
     def _drop(self, kept: tuple[Moment, Found] | None) -> None:
         self._weight -= self._weigh(kept[1]) if kept else 0

@@ -13,6 +13,9 @@ from typing import Final
 from dicomweb.searching import Hit
 
 MOST_BYTES: Final = 16 << 20
+OF_A_SHAPE: Final = 4096
+OF_A_HIT: Final = 256
+"""What it costs to remember one, beside the bytes of the result."""
 
 Write = Callable[[Sequence[Hit]], Iterable[tuple[Hit, bytes]]]
 Shelf = dict[Hashable, dict[Hit, bytes]]
@@ -48,9 +51,14 @@ class WrittenResults:
 
     def _add(self, shape: Hashable, fresh: dict[Hit, bytes]) -> None:
         with self._lock:
-            if self._bytes + sum(map(len, fresh.values())) > self._most:
+            if self._bytes + OF_A_SHAPE + sum(map(_cost, fresh.values())) > self._most:
                 self._old, self._new, self._bytes = self._new, {}, 0
+            self._bytes += 0 if shape in self._new else OF_A_SHAPE
             shelf = self._new.setdefault(shape, {})
             for hit, written in fresh.items():
-                self._bytes += 0 if hit in shelf else len(written)
+                self._bytes += 0 if hit in shelf else _cost(written)
                 shelf[hit] = written
+
+
+def _cost(written: bytes) -> int:
+    return OF_A_HIT + len(written)

@@ -44,6 +44,7 @@ TITLES = {
     408: "It took too long",
     413: "Too large",
     429: "Too many attempts",
+    431: "Too much was sent along",
     500: "Something went wrong on our side",
 }
 DETAILS = {
@@ -53,6 +54,7 @@ DETAILS = {
     408: "What was sent did not arrive in time. Send it again.",
     413: "What was sent is larger than this installation takes.",
     429: "Wait a minute, then try again.",
+    431: "What came with the request (its head) is too long. Delete this site's cookies, then try again.",
     500: "The error was noted. Try again; if it comes back, tell your coordinator when it happened.",
 }
 OLD_PAGE = (

@@ -1,12 +1,15 @@
-"""What every request is checked for before anybody reads it: text that a database takes, and JSON within bounds."""
+"""What every request is checked for before anybody reads it: a short head, text for a database, JSON within bounds."""
 
 from __future__ import annotations
 
 import flask
-from werkzeug.exceptions import BadRequest
+from werkzeug.exceptions import BadRequest, RequestHeaderFieldsTooLarge
 from werkzeug.routing import IntegerConverter, Map
 
 from gateway.bodies import sends_images
+
+LONGEST_HEAD = 32 << 10
+"""All names and values of a head: heads are remembered as they came, by anybody, and the server takes any length."""
 
 LONGEST_TEXT = 64 << 10
 LONGEST_LIST = 1_000
@@ -31,6 +34,8 @@ def check_input(app: flask.Flask) -> None:
 
 def _check() -> None:
     request = flask.request
+    if sum(len(name) + len(value) for name, value in request.headers) > LONGEST_HEAD:
+        raise RequestHeaderFieldsTooLarge
     texts = [request.path, *request.args.keys(), *request.args.values()]
     in_body = not sends_images(request)
     if in_body and request.mimetype in {"application/x-www-form-urlencoded", "multipart/form-data"}:

@@ -13,6 +13,7 @@ from dicomweb.quick_searches import QuickSearches
 from dicomweb.roots import URL_PREFIX
 from dicomweb.verdicts import asker_of
 from gateway.environ import Scope
+from gateway.input import LONGEST_HEAD
 
 _BELOW: Final = f"{URL_PREFIX}/".encode()
 _BODY: Final = frozenset({"content-length", "transfer-encoding"})
@@ -69,7 +70,8 @@ def asked_of(scope: Scope) -> Asked | None:
     path = cast("bytes", scope["raw_path"])
     if scope["method"] != "GET" or not path.startswith(_BELOW) or b"%" in path:
         return None
-    said = _said(tuple(cast("list[tuple[bytes, bytes]]", scope["headers"])))
+    raw = tuple(cast("list[tuple[bytes, bytes]]", scope["headers"]))
+    said = _said(raw) if sum(len(name) + len(value) for name, value in raw) <= LONGEST_HEAD else None
     if said is None:
         return None
     client = cast("tuple[str, int] | None", scope.get("client"))

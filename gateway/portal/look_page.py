@@ -1,7 +1,8 @@
 """`/cases/<id>/look`: the images as pictures made by us, for phones, where OHIF fails, and for a quick look anywhere.
 
 What is on the page, `look_stage.html` with static/look.js, needs a DICOMweb root alone; whoever has another one of
-those (a shared link) includes the same template with its `root`.
+those (a shared link) includes the same template with its `root`. `own`: the studies that are shown before all others
+below the root, however new those are.
 """
 
 from __future__ import annotations
@@ -25,4 +26,6 @@ def add_pages(portal: Blueprint, services: PortalServices) -> None:
         with services.database.reading() as session:
             case = cases.get(session, asking(), case_id)
             line = case_line(session, case, asking())
-            return flask.render_template("look.html", case=case, line=line, root=root_url(URL_PREFIX, case_id))
+            own = [study.study_uid for study in case.studies]
+            root = root_url(URL_PREFIX, case_id)
+            return flask.render_template("look.html", case=case, line=line, root=root, own=own)

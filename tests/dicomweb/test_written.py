@@ -49,3 +49,12 @@ def test_a_page_that_is_larger_than_all_is_answered_whole() -> None:
         assert [one.split()[0] for one in remembered.results("json", page, write)] == [
             f"{number}.1".encode() for number in range(50)
         ]
+
+
+def test_many_forms_of_one_result_are_not_all_remembered() -> None:
+    """A form weighs more than a short result: three hundred were counted as 270 kB and took 243 MB."""
+    remembered, write = WrittenResults(most_bytes=1_000_000), Writer()
+    for form in range(1_000):
+        remembered.results(f"form {form}", [Hit(1, 1, False)], write)
+    remembered.results("form 0", [Hit(1, 1, False)], write)
+    assert len(write.written) == 1_001

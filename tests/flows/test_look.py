@@ -166,3 +166,24 @@ def test_a_case_of_others_has_nothing_to_look_at(installation, case, desk) -> No
     for who, status in (("coordinator", 200), ("patient", 404), ("chest", 404)):
         token = installation.token(f"{who}@demo.example")
         assert installation.api("GET", f"/cases/{case}/look", token)[0] == status
+
+
+def test_the_case_begins_with_its_own_study_however_new_another_one_is(
+    installation, add_hospital, make_study, desk, chromium
+) -> None:
+    """A reader looked at another examination first, and nothing but its tooltip said of when it was."""
+    hospital, first = add_hospital(installation), make_study(3, size=64, StudyDate="20260102")
+    same = {keyword: first.header[keyword].value for keyword in ("PatientID", "PatientName", "IssuerOfPatientID")}
+    later = make_study(3, size=64, StudyDate="20260304", **same)
+    cases = []
+    for sent in (first, later):
+        hospital.push(sent)
+        cases.append(desk(installation, "coordinator").wait_ready(sent.study_uid)["id"])
+    with chromium.tab(installation.url, "coordinator@demo.example", width=390, height=844) as tab:
+        for case, begins in zip(cases, ("2 January 2026", "4 March 2026"), strict=True):
+            tab.page.goto(f"{installation.url}/cases/{case}/look")
+            expect(tab.page.locator("#look-title")).to_have_text(f"Axial 2 mm · {begins}", timeout=PATIENCE)
+            expect(tab.page.locator("#look-series button")).to_have_count(2)
+            expect(tab.page.locator("#look-series button").first).to_contain_text(begins)
+            assert tab.page.evaluate("document.documentElement.scrollWidth") <= 390
+        chromium.keep(tab.page, "look-several-390")

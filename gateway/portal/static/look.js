@@ -30,7 +30,7 @@ async function show(at) {
   part("count").textContent = where;
   part("slider").value = String(next + 1);
   part("slider").setAttribute("aria-valuetext", `Image ${where}`);
-  part("canvas").setAttribute("aria-label", `${showing.series.title}, image ${where}`);
+  part("canvas").setAttribute("aria-label", `${part("title").textContent}, image ${where}`);
   try {
     const image = await showing.pictures.get(next);
     if (turn !== showing.turn) return;
@@ -72,7 +72,7 @@ async function choose(series, button) {
     return;
   }
   Object.assign(showing, { series, frames, at: series.modality === "KO" || frames.length < 3 ? 0 : Math.floor(frames.length / 2) });
-  part("title").textContent = series.title;
+  part("title").textContent = [series.title, series.when].filter(Boolean).join(" · ");
   part("slider").max = String(frames.length);
   for (const name of ["slider", "back", "on", "play"]) part(name).hidden = frames.length < 2;
   part("show").hidden = false;
@@ -92,14 +92,14 @@ function card(series) {
   picture.loading = "lazy";
   name.textContent = series.title;
   name.dir = "auto";
-  about.textContent = [series.modality, series.count === 1 ? "1 image" : `${series.count} images`].join(" · ");
+  about.textContent = [series.modality, series.count === 1 ? "1 image" : `${series.count} images`, series.when].filter(Boolean).join(" · ");
   button.append(picture, name, about);
   button.addEventListener("click", () => choose(series, button));
   return button;
 }
 
 async function start(look) {
-  const found = await findSeries(look.dataset.root).catch((error) => error);
+  const found = await findSeries(look.dataset.root, look.dataset.own.split(" ")).catch((error) => error);
   if (found instanceof Error) {
     note(found.message === "404" ? "There is nothing to see here any more." : "The images cannot be had now. Load this page again in a minute.");
     return;

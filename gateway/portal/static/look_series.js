@@ -29,12 +29,15 @@ function seriesOf(root, study, row) {
     modality,
     title: one(row, "0008103E") || modality || "Series",
     study: [one(study, "00081030"), inWords(one(study, "00080020"))].filter(Boolean).join(", "),
+    uid: one(study, STUDY),
+    when: inWords(one(study, "00080020")) || "no date",
     count: number(one(row, "00201209")) ?? 0,
   };
 }
 
-// The newest study first, its series in their order; what is no picture is left out.
-export async function findSeries(root) {
+// Those of the studies `own` first, then the newest study, its series in their order; what is no picture is left out.
+// Of several studies each says when it was: `when` is empty where there is nothing to tell apart.
+export async function findSeries(root, own) {
   const studies = await ask(`${root}/studies?includefield=00081030&limit=100`);
   studies.sort((a, b) => String(one(b, "00080020") ?? "").localeCompare(String(one(a, "00080020") ?? "")));
   const found = await Promise.all(
@@ -44,9 +47,10 @@ export async function findSeries(root) {
       return rows.map((row) => seriesOf(root, study, row));
     }),
   );
-  const series = found.flat();
+  const series = found.flat().map((each) => (studies.length > 1 ? each : { ...each, when: "" }));
   const keys = await Promise.all(series.filter((each) => each.modality === "KO").map((each) => keyImages(root, each)));
-  return [...keys.filter((each) => each.frames.length), ...series.filter((each) => !NO_PICTURES.has(each.modality))];
+  const shown = [...keys.filter((each) => each.frames.length), ...series.filter((each) => !NO_PICTURES.has(each.modality))];
+  return shown.sort((a, b) => Number(own.includes(b.uid)) - Number(own.includes(a.uid)));
 }
 
 // How wide an image is for its height: pixels need not be square.

@@ -75,6 +75,17 @@ def test_what_is_not_plain_is_for_the_routes(front) -> None:
         assert not front.ask(front.frame(odd), FRAME).quick, odd
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("name", ["accept", "cookie", "x-anything"])
+def test_a_long_head_is_refused_and_nothing_of_it_remembered(front, name) -> None:
+    """The server takes a megabyte of it; who asks and what they accept is remembered as it came, by the thousand."""
+    for path in (front.frame(), front.metadata(), "/dicom-web/studies"):
+        how = {"accept": "*/*", "accept-encoding": "gzip"}
+        front.settle(path, how)
+        answer = front.ask(path, how | {name: "*/*;a=" + "b" * 40_000})
+        assert (answer.quick, answer.status) == (False, 431), path
+
+
 def remove_instance(front) -> None:
     with front.web.world.database.writing() as session:
         session.execute(delete(Instance))
