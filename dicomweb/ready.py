@@ -1,19 +1,22 @@
 """The metadata of every series of an open case, in the database: no eviction, restart or lost cache takes them away.
 
-What lies there is sealed; what no key of ours opens, or is of another version or form, counts as absent and is made
-again (docs/adr/0024). Rights are not asked here.
+What lies there is sealed; what no key of ours opens, is damaged, or is of another version or form, counts as absent, is
+taken away and made again (docs/adr/0024). Rights are not asked here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Select, delete, exists, not_, select
+from sqlalchemy import ColumnElement, Select, delete, exists, not_, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from config.database import Database
-from config.keys import KeyMissing, KeyRing
-from config.sealed_bytes import SealedBytes, seal, unseal
+from config.keys import KeyMissing, KeyRing, KeysUnusable
+from config.sealed_bytes import SealedBytes, key_needed, seal, unseal
 from config.sealing import Damaged, Subject
 from dicomweb.holdings import HeldSeries
 from orthanc.sidecar import FORMAT
@@ -39,7 +42,11 @@ class ReadyMetadata:
             found = session.execute(select(Row.slot, Row.content).where(*same)).one_or_none()
         try:
             return unseal(SealedBytes(*found), subject_of(series.row, series.version), self.ring) if found else None
-        except (Damaged, KeyMissing):
+        except Damaged:
+            with suppress(SQLAlchemyError):
+                self._remove([series.row], Row.version == series.version)
+            return None
+        except (KeyMissing, KeysUnusable, OSError):
             return None
 
     def keep(self, series: HeldSeries, baked: bytes) -> None:
@@ -60,14 +67,24 @@ class ReadyMetadata:
         return list(dict.fromkeys(HeldSeries(*row) for row in rows))
 
     def let_go(self) -> int:
-        """Remove those of series that are of no open case any more; how many."""
-        over = select(Row.series_id).where(Row.series_id.not_in(_of_open_cases().with_only_columns(Series.id)))
+        """Remove those of series that are of no open case any more, and what no key opens; how many.
+
+        Raises KeysUnusable and OSError, too.
+        """
+        is_over = Row.series_id.not_in(_of_open_cases().with_only_columns(Series.id))
+        known = {key.id for key in self.ring.keys().all}
         with self.database.reading() as session:
-            some = session.scalars(over).all()
-        if some:
+            over = session.scalars(select(Row.series_id).where(is_over)).all()
+            slots = session.execute(select(Row.series_id, Row.slot)).all()
+        self._remove(over, is_over)
+        closed = {series_id: slot for series_id, slot in slots if key_needed(slot) not in known}
+        self._remove(list(closed), Row.slot.in_(set(closed.values())))
+        return len({*over, *closed})
+
+    def _remove(self, series_rows: Sequence[int], still: ColumnElement[bool]) -> None:
+        if series_rows:
             with self.database.writing_quietly() as session:
-                session.execute(delete(Row).where(Row.series_id.in_(some), Row.series_id.in_(over)))
-        return len(some)
+                session.execute(delete(Row).where(Row.series_id.in_(series_rows), still))
 
 
 def subject_of(series_row: int, version: int) -> Subject:

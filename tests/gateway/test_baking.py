@@ -167,6 +167,40 @@ def test_a_host_that_has_not_the_key_makes_them_itself(web, people, ready, tmp_p
     cache.close()
 
 
+def test_what_was_damaged_is_made_again(web, people, ready) -> None:
+    """It was absent for whoever asked, but kept for the worker: with cache and archive gone there was nothing."""
+    with web.database.writing() as session:
+        for one in session.query(SeriesMetadata):
+            one.content = one.content[:-1] + bytes([one.content[-1] ^ 1])
+    web.parts.cache.close()
+    shutil.rmtree(web.world.folders.cache)
+    boss, path = people.coordinator(), f"/dicom-web/{PATH.format('1.2.3.1')}"
+    before = web.ask(boss, "GET", path, headers=JSON)
+    assert len(before.json) == 2
+    assert len(rows(web)) == 1
+    baking_of(web.parts).step()
+    assert len(rows(web)) == 2
+    forget_the_cache(web)
+    assert web.ask(boss, "GET", path, headers=JSON).json == before.json
+
+
+def test_what_no_key_opens_any_more_is_made_again(web, people, ready) -> None:
+    """`overread keys rotate` leaves it to a worker, which took it for kept."""
+    write_keys(web.parts.settings.key_file, with_new_key(read_keys(web.parts.settings.key_file)))
+    fresh = unlock(web.parts.settings)
+    with web.database.writing() as session:
+        for one in session.query(SeriesMetadata):
+            one.slot = bytes(len(one.slot))
+    baking_of(web.parts).step()
+    assert rows_need(web.database) == {fresh.active().id: 2}
+
+
+def test_while_the_keys_cannot_be_read_nothing_is_kept_and_nothing_is_lost(web, ready) -> None:
+    web.parts.settings.key_file.write_text("no keys")
+    assert [web.parts.baked.ready.read(series) for series in ready_series(web)] == [None, None]
+    assert len(rows(web)) == 2
+
+
 def test_one_series_that_cannot_be_made_holds_up_no_other_and_is_not_tried_at_once(web, people, ready) -> None:
     with web.database.writing() as session:
         session.query(SeriesMetadata).delete()
