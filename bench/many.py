@@ -1,8 +1,8 @@
 """Many studies of other people in the database, as rows alone: a search of one person must not feel them.
 
 They belong to a site of their own, each to a case; one case in fifty is READY, in a subspecialty that the demo's
-reader does not read. Nothing of them is in any archive; that their metadata
-are kept is said, so that no worker looks for what they would be made of.
+reader does not read. Nothing of them is in any archive; the metadata that are
+kept of them are empty, so that no worker looks for what they would be made of.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from config.database import Database
+from config.keys import KeyRing
+from config.sealed_bytes import seal
+from dicomweb.ready import subject_of
 from orthanc.sidecar import FORMAT
 from worklist.models import Base, Case, CaseStudy, Instance, Series, SeriesMetadata, Site, Study
 from worklist.states import CaseState
@@ -29,14 +32,14 @@ ARRIVED: Final = datetime(2026, 1, 1, tzinfo=UTC)
 Row = Mapping[str, Any]
 
 
-def fill(database: Database, studies: int) -> None:
-    """Add so many studies, each with a series of two instances. Once for each database."""
+def fill(database: Database, ring: KeyRing, studies: int) -> None:
+    """Add so many studies, each with a series of two instances. Once for each database, whose keys `ring` has."""
     for first in range(0, studies, AT_ONCE):
         with database.writing() as session:
-            _add(session, range(first, min(first + AT_ONCE, studies)))
+            _add(session, ring, range(first, min(first + AT_ONCE, studies)))
 
 
-def _add(session: Session, numbers: range) -> None:
+def _add(session: Session, ring: KeyRing, numbers: range) -> None:
     site = session.scalars(select(Site).where(Site.code == OTHERS)).one_or_none()
     if site is None:
         session.add(site := Site(code=OTHERS, name="Elsewhere"))
@@ -49,8 +52,7 @@ def _add(session: Session, numbers: range) -> None:
     links = [{"case_id": first[Case] + at, "study_id": first[Study] + at} for at in range(len(numbers))]
     session.execute(insert(CaseStudy), links)
     ready = [first[Series] + at for at, number in enumerate(numbers) if _is_ready(number)]
-    kept = {"version": 2, "form": FORMAT, "slot": b"", "content": b""}
-    session.execute(insert(SeriesMetadata), [{"series_id": series} | kept for series in ready])
+    session.execute(insert(SeriesMetadata), [_kept(series, ring) for series in ready])
 
 
 def _put(session: Session, table: type[Base], rows: Iterator[Row], first: int) -> None:
@@ -98,6 +100,11 @@ def _instances(numbers: range, first_study: int, first_series: int) -> Iterator[
                 "archive_id": f"{number}-{place}",
                 "received_at": ARRIVED,
             }
+
+
+def _kept(series: int, ring: KeyRing) -> Row:
+    sealed = seal(b"", subject_of(series, 2), ring)
+    return {"series_id": series, "version": 2, "form": FORMAT, "slot": sealed.slot, "content": sealed.content}
 
 
 def _is_ready(number: int) -> bool:

@@ -18,6 +18,7 @@ from bench.programs import call
 from bench.scene import Scene
 from bench.searches import SEARCH, one_study, pages_in_turn, studies_in_turn
 from config.database import connect
+from config.key_file import file_ring_made
 
 JSON = {"Accept": "application/dicom+json", "Accept-Encoding": "gzip"}
 FRAME = {"Accept": "multipart/related; type=application/octet-stream; transfer-syntax=*"}
@@ -51,7 +52,8 @@ def measure_reading(scene: Scene, study: Study, cine: Study, turn: int) -> None:
 
 def measure_searching_among_many(scene: Scene, study: Study) -> None:
     """Searches of one person, in our database with very many studies of others; Orthanc has those of the run."""
-    fill(connect(f"sqlite:///{scene.overread.data / 'overread.db'}"), scene.plan.others)
+    data = scene.overread.data
+    fill(connect(f"sqlite:///{data / 'overread.db'}"), file_ring_made(data / "keys.json"), scene.plan.others)
     questions = (
         Question("search-many-1", [SEARCH], JSON, 1),
         Question("search-many-6", [SEARCH], JSON, BROWSER),
