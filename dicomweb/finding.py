@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from dicomweb.accept import MULTIPART, Offer, accepted, choose
 from dicomweb.answers import VARY
 from dicomweb.attributes import Found, Level
-from dicomweb.described import Described, beyond_rows
+from dicomweb.described import OF_ROWS, Described, beyond_rows
 from dicomweb.found import look_up
 from dicomweb.heads import Reply, is_known
 from dicomweb.json_model import Element, result
@@ -71,19 +71,19 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """How results are written: whatever else than their rows decides about their bytes."""
+    """How results are written: whatever else than their rows decides about their bytes.
+
+    `include`: tags that were asked for, of those that rows say; `beyond`: those that only the images themselves say.
+    Others say nothing, and a shape is remembered.
+    """
 
     root: str
     level: Level
     known: Level | None
     include: frozenset[str]
+    beyond: frozenset[str]
     include_all: bool
     xml: bool
-
-    @property
-    def beyond(self) -> frozenset[str]:
-        """Tags that only the images themselves say."""
-        return beyond_rows(self.level, self.known, self.include)
 
     def read(self, session: Session, hits: Sequence[Hit]) -> Iterable[tuple[Hit, Found]]:
         """Read what the rows of some results say."""
@@ -109,7 +109,9 @@ def find(services: Services, asking: Asking) -> Reply:
     """
     offer = _offer(asking.accept, tuple(value for name, value in asking.query if name == "accept"))
     route, search = asking.route, remembered_search(asking.query, asking.route.level)
-    shape = _Shape(asking.root, route.level, route.known, search.include, search.include_all, bool(offer.part))
+    beyond = beyond_rows(route.level, route.known, search.include)
+    include = search.include & OF_ROWS
+    shape = _Shape(asking.root, route.level, route.known, include, beyond, search.include_all, bool(offer.part))
     page, results = _results(services, asking, search, shape)
     content_type, body = xml_parts(results) if shape.xml else (offer.media_type, b"[" + b",".join(results) + b"]")
     said = ((f"299 {asking.root}: {words}") for words in (*search.warnings, *_said_of_rest(page)))

@@ -25,6 +25,7 @@ from dicomweb.problems import bad_request
 MOST_RESULTS: Final = 10_000
 MOST_KEYS: Final = 64
 LAST_OFFSET: Final = 2**31
+LONGEST_REMEMBERED: Final = 4096
 
 FUZZY: Final = "The fuzzymatching parameter is not supported. Only literal matching has been performed."
 SWITCHES: Final[dict[str, str]] = {
@@ -77,9 +78,14 @@ class _Keys:
             self.matched[attribute] = values[0]
 
 
-@lru_cache(maxsize=256)
 def remembered_search(query: tuple[tuple[str, str], ...], level: Level) -> Search:
-    """Read a query string, given as its pairs."""
+    """Read a query string, given as its pairs; of a long one nothing is remembered, which would be a megabyte."""
+    is_short = sum(len(name) + len(value) for name, value in query) <= LONGEST_REMEMBERED
+    return _remembered(query, level) if is_short else parse_search(MultiDict(query), level)
+
+
+@lru_cache(maxsize=256)
+def _remembered(query: tuple[tuple[str, str], ...], level: Level) -> Search:
     return parse_search(MultiDict(query), level)
 
 
@@ -127,11 +133,9 @@ def _tag(name: str) -> str:
 
 
 def _included(fields: Iterable[str]) -> Iterable[str]:
-    """The tags asked for that a result can have: searches are remembered, and a name that says nothing costs memory."""
     for name in fields:
-        tag = "" if name == "all" else _known(name)[1].partition(".")[0]
-        if tag in BY_NAME:
-            yield tag
+        if name != "all":
+            yield _known(name)[1].partition(".")[0]
 
 
 def _uint(query: MultiDict[str, str], name: str, default: int) -> int:

@@ -429,15 +429,6 @@ def test_a_field_is_included_where_it_belongs_to_the_level(rows: Database, query
     assert study["00081030"] == {"vr": "LO", "Value": ["CT HEAD"]}
 
 
-def test_fields_that_no_result_has_are_not_remembered() -> None:
-    """Each combination of them was a form of its own: a hundred addresses of 60 kB kept 100 MB of memory."""
-    odd = ",".join(f"0009{number:04X}" for number in range(0x1000, 0x2000))
-    asked = parse_search(
-        MultiDict([("includefield", f"{odd},StudyDescription,RequestAttributesSequence")]), Level.SERIES
-    )
-    assert asked.include == {"00081030", "00400275"}
-
-
 def test_all_fields_are_all_of_the_level(rows: Database) -> None:
     study = written(rows, [("StudyInstanceUID", "1.1"), ("includefield", "all")], Level.STUDY, Scope(), None)
     assert set(study) - set(STUDY_TAGS) == {"00081030", "00080062"}
