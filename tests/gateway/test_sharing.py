@@ -117,6 +117,7 @@ def test_a_link_that_was_ended_shows_nothing_from_the_next_request_on(shared) ->
     assert ended.status_code == 303
     assert shared.images() == 401
     assert shared.guest.get("/shared/case").location == "/shared"
+    assert "the link has ended" in shared.guest.get("/shared").get_data(as_text=True)
 
 
 @pytest.mark.parametrize("end", ["time", "case", "visit"])
