@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Final
 
-import orjson
 from flask import Response, request
 
 from dicomweb.accept import MULTIPART, Offer
@@ -21,7 +20,7 @@ from dicomweb.rights import current_root, current_sight
 from dicomweb.services import Services
 from dicomweb.target import Target, held, negotiate, note_series
 from dicomweb.xml_model import XML, native_model, xml_parts
-from orthanc.baking import join
+from orthanc.baking import join, one_by_one
 
 OFFERS: Final = (Offer("application/dicom+json"), Offer("application/json"), Offer(MULTIPART, XML))
 VARY_ENCODED: Final = "Accept, Accept-Encoding, Cookie"
@@ -63,7 +62,7 @@ def _answer(offer: Offer, etag: str, bake: Callable[[], bytes], *, zipped: bool)
 
 
 def _as_xml(etag: str, bake: Callable[[], bytes]) -> Response:
-    documents = [native_model(one) for one in orjson.loads(gzip.decompress(bake()))]
+    documents = [native_model(one) for one in one_by_one(bake())]
     content, body = xml_parts(documents)
     return answer(etag, content, lambda: [body], length=None, vary=VARY_ENCODED)
 

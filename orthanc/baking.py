@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 import orjson
@@ -62,6 +63,15 @@ def below(baked: bytes, base_url: str) -> bytes:
         written += writer.compress(piece.replace(ROOT, root))
         rest = reader.unconsumed_tail
     return bytes(written + writer.flush())
+
+
+def one_by_one(baked: bytes) -> Iterator[dict[str, Any]]:
+    """Read what `bake` made instance by instance: all of them at once take twenty times the memory of their text."""
+    text, decoder, at = gzip.decompress(baked).decode(), json.JSONDecoder(), 1
+    while at < len(text) - 1:
+        one, end = decoder.raw_decode(text, at)
+        at = end + 1  # behind the comma
+        yield one
 
 
 def join(instances: Iterable[CachedInstance], base_url: str) -> bytes:

@@ -1,4 +1,4 @@
-"""What a search takes out of the metadata of a series, read without having all of them in memory."""
+"""The metadata of a series, read again without having all of them in memory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tracemalloc
 
 import orjson
 
-from dicomweb.described import one_by_one
+from orthanc.baking import one_by_one
 
 
 def test_the_metadata_of_a_large_series_are_read_one_by_one() -> None:
