@@ -75,7 +75,7 @@ def test_what_the_archive_lost_altogether_is_said_in_the_same_way(web, altered) 
 
 
 def test_it_stops_no_work_on_other_images(web, altered) -> None:
-    Readying(web.database, web.parts.cache, 1 << 30).step()
+    Readying(web.database, web.parts.cache, 1 << 30, web.parts.baked).step()
     completeness = Completeness(web.database, web.parts.cache)
     while completeness.step():
         pass
