@@ -275,6 +275,7 @@ def web(world: World, database_url: str, people: Any, archive_server: Any, tmp_p
     app.testing = False
     yield Web(app, parts, world.database, world, people)
     app.extensions["overread-sessions"].close()
+    app.extensions["overread-access-log"].stop()  # its thread would open connections that nobody closes
     parts.decoder.close()
     parts.cache.close()
     parts.archive.close()
