@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from worklist.models import SignInAttempt, now
 
-PER_ADDRESS = ((timedelta(minutes=1), 10), (timedelta(hours=1), 100))
+PER_ADDRESS = ((timedelta(minutes=1), 10), (timedelta(hours=1), 100))  # mistakes: a hospital may share one address
 FREE_HERE = 5  # mistakes with one account from one address, before it becomes slow
 FREE_EVERYWHERE = 20  # with one account from all addresses
 MOST_COUNTED = 32
@@ -57,7 +57,7 @@ def was_good(session: Session, attempt: Attempt) -> None:
 
 def _pause_of_address(session: Session, attempt: Attempt, moment: datetime) -> float:
     for window, most in PER_ADDRESS:
-        recent = (SignInAttempt.address == attempt.address, SignInAttempt.at > moment - window)
+        recent = (SignInAttempt.address == attempt.address, SignInAttempt.at > moment - window, ~SignInAttempt.good)
         count, oldest = session.execute(select(func.count(), func.min(SignInAttempt.at)).where(*recent)).one()
         if count >= most:
             return float(max(1.0, (oldest + window - moment).total_seconds()))

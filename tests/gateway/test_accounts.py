@@ -205,6 +205,19 @@ def test_the_same_password_again_signs_nobody_out(web, browser, nora) -> None:
     assert signed_in(browser)
 
 
+def test_a_hospital_behind_one_address_signs_in_as_often_as_it_likes_and_guesses_there_are_slow(web, nora) -> None:
+    """The eleventh right password in a minute was told to wait."""
+
+    def attempt(email: str, password: str) -> int:
+        client = web.app.test_client()
+        form = {"email": email, "password": password, "csrf_token": csrf_of(client)}
+        return client.post("/login", data=form).status_code
+
+    assert [attempt(EMAIL, PASSWORD) for _ in range(12)] == [302] * 12
+    guessed = [attempt(f"nobody{number}@test.example", "a wrong guess") for number in range(11)]
+    assert guessed == [200] * 10 + [429]
+
+
 def test_an_account_that_many_addresses_guess_at_is_slow_for_strangers_and_open_where_its_owner_was_before(
     web, nora
 ) -> None:
