@@ -22,7 +22,7 @@ def both_sides(fresh_installation: Any, add_hospital, desk) -> tuple[Any, Any]:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    "way", ["get", "move", *(pytest.param(f"{way}, killed", marks=pytest.mark.faults) for way in ("get", "move"))]
+    "way", ["get", *(pytest.param(way, marks=pytest.mark.faults) for way in ("move", "get, killed", "move, killed"))]
 )
 def test_what_the_archive_has_comes_and_opens_no_case_also_when_the_worker_is_killed_in_the_middle(
     fresh_installation: Any, both_sides, make_study, eventually, in_archive, way: str

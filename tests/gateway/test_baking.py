@@ -30,6 +30,9 @@ JSON = {"Accept": "application/dicom+json"}
 PATH = "studies/1.2.3/series/{}/metadata"
 
 
+ONE_ENGINE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
 @pytest.fixture
 def ready(web: Any, people: Any) -> int:
     """What a hospital pushed, long quiet, settled and baked; the case's id."""
@@ -117,6 +120,7 @@ def test_they_are_gone_with_their_series_and_when_the_case_is_closed(web, ready)
     assert rows(web) == {}
 
 
+@ONE_ENGINE
 def test_a_case_is_kept_before_one_that_is_due_later(web, people, ready) -> None:
     lacking = web.parts.baked.ready.lacking
     with web.database.writing() as session:
@@ -146,6 +150,7 @@ def test_what_lies_there_says_nothing_without_the_key_and_survives_a_rotation(we
     assert len(said.json) == 2
 
 
+@ONE_ENGINE
 def test_the_content_of_another_series_or_state_is_not_served_for_this_one(web, people, ready) -> None:
     with web.database.writing() as session:
         one, other = session.query(SeriesMetadata).order_by(SeriesMetadata.series_id)
@@ -156,6 +161,7 @@ def test_the_content_of_another_series_or_state_is_not_served_for_this_one(web, 
     assert web.ask(boss, "GET", f"/dicom-web/{PATH.format('1.2.3.2')}", headers=JSON).status_code == 200
 
 
+@ONE_ENGINE
 def test_a_host_that_has_not_the_key_makes_them_itself(web, people, ready, tmp_path) -> None:
     stranger = unlock_elsewhere(tmp_path / "elsewhere")
     cache = ReadCache(tmp_path / "cache", 1 << 30, web.parts.archive, stranger)
@@ -167,6 +173,7 @@ def test_a_host_that_has_not_the_key_makes_them_itself(web, people, ready, tmp_p
     cache.close()
 
 
+@ONE_ENGINE
 def test_what_was_damaged_is_made_again(web, people, ready) -> None:
     """It was absent for whoever asked, but kept for the worker: with cache and archive gone there was nothing."""
     with web.database.writing() as session:
@@ -184,6 +191,7 @@ def test_what_was_damaged_is_made_again(web, people, ready) -> None:
     assert web.ask(boss, "GET", path, headers=JSON).json == before.json
 
 
+@ONE_ENGINE
 def test_what_no_key_opens_any_more_is_made_again(web, people, ready) -> None:
     """`overread keys rotate` leaves it to a worker, which took it for kept."""
     write_keys(web.parts.settings.key_file, with_new_key(read_keys(web.parts.settings.key_file)))
@@ -195,12 +203,14 @@ def test_what_no_key_opens_any_more_is_made_again(web, people, ready) -> None:
     assert rows_need(web.database) == {fresh.active().id: 2}
 
 
+@ONE_ENGINE
 def test_while_the_keys_cannot_be_read_nothing_is_kept_and_nothing_is_lost(web, ready) -> None:
     web.parts.settings.key_file.write_text("no keys")
     assert [web.parts.baked.ready.read(series) for series in ready_series(web)] == [None, None]
     assert len(rows(web)) == 2
 
 
+@ONE_ENGINE
 def test_one_series_that_cannot_be_made_holds_up_no_other_and_is_not_tried_at_once(web, people, ready) -> None:
     with web.database.writing() as session:
         session.query(SeriesMetadata).delete()
@@ -230,6 +240,7 @@ def unlock_elsewhere(folder: Path) -> KeyRing:
     return file_ring_made(folder / "keys.json")
 
 
+@ONE_ENGINE
 def test_the_thumbnail_of_each_series_is_drawn_before_anybody_asks(web: Any, people: Any, ready: int) -> None:
     kept = web.world.folders.cache / PICTURES
 

@@ -64,6 +64,7 @@ def test_a_wake_in_the_middle_of_a_look_is_not_lost() -> None:
             loop.wake()  # a row was written just after this look at the rows
         else:
             stop.set()
+            loop.wake()
         return False
 
     loop = Loop("publish", step, 0.01)
@@ -78,6 +79,7 @@ def test_a_loop_looks_when_something_is_due_by_the_clock_and_never_before_its_pa
         looks.append(time.monotonic())
         if len(looks) == 4:
             stop.set()
+            loop.wake()
         return False
 
     loop = Loop("deliver", step, 0.1, soonest=lambda: next(due))

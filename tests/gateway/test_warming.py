@@ -17,6 +17,9 @@ JSON = {"Accept": "application/dicom+json", "Accept-Encoding": "gzip"}
 FRAME = {"Accept": "multipart/related; type=application/octet-stream; transfer-syntax=*"}
 
 
+ONE_ENGINE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
 @pytest.fixture
 def reader(web: Any, people: Any) -> Viewer:
     """Who holds a case of one image, after a start."""
@@ -58,6 +61,7 @@ def test_who_opens_a_study_first_compiles_no_statement_about_images(web, reader)
     assert compiled == []
 
 
+@ONE_ENGINE
 def test_what_is_due_first_is_in_memory(web, reader) -> None:
     (image,) = web.world.instances()
     assert web.parts.cache.at_hand(image.sha256) is not None
@@ -76,6 +80,7 @@ def test_nobody_is_let_in_by_the_rehearsal_and_nobody_is_said_to_have_looked(web
     assert {line.person_id for line in web.app.extensions["overread-access-log"]._lines} == {None}
 
 
+@ONE_ENGINE
 def test_a_start_needs_no_tables(web, reader) -> None:
     images = web.app.extensions["overread-images"]
     Base.metadata.drop_all(web.parts.database.engine)
