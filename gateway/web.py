@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import resource
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from gateway.bridge import Bridge
 
 MOST_CONNECTIONS = 4096
+M_ARENA_MAX: Final = -8  # of glibc's malloc.h
 OPEN_FILES = 8192  # each connection is one, and each instance that is at hand
 
 
@@ -55,6 +58,7 @@ def application() -> Bridge:
     from gateway.bodies import bodies_of
     from gateway.bridge import Bridge
 
+    share_memory()
     allow_open_files()
     write_structured_logs()
     settings = open_installation(data_folder_of_this_process())
@@ -68,6 +72,12 @@ def application() -> Bridge:
 
     threads, quickly = settings.http.blocking_threads, app.extensions["overread-quickly"]
     return Bridge(app, lambda environ: bodies.admit(app, environ), stop, threads, quickly)
+
+
+def share_memory() -> None:
+    """Have all threads share two of glibc's arenas; one for each would keep the most that it ever needed."""
+    with suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
 def allow_open_files() -> None:
