@@ -1,5 +1,5 @@
 #!/bin/sh
-# Puts the Orthanc of a later Debian beside this machine's, to try and measure with: needs root and debootstrap.
+# Puts the Orthanc of a later Debian beside this machine's, to try and measure with: needs root, debootstrap, amd64.
 #
 #     deploy/newer_orthanc.sh FOLDER [SUITE]      # trixie: Orthanc 1.12; sid: what is newest
 #     PATH=FOLDER/bin:$PATH overread up           # or pytest, or python -m bench: whatever comes first on the path
@@ -20,7 +20,7 @@ cat > "$folder/bin/Orthanc" <<END
 #!/bin/sh
 root='$folder/debian'
 export DCMDICTPATH="\$root/usr/share/dcmtk/dicom.dic"
-exec "\$root"/lib64/ld-linux-*.so.2 --library-path "\$root/usr/lib:\$root/usr/lib/$(uname -m)-linux-gnu" \\
+exec "\$root"/lib64/ld-linux-*.so.2 --library-path "\$root/usr/lib:\$root/usr/lib/x86_64-linux-gnu" \\
     "\$root/usr/sbin/Orthanc" "\$@"
 END
 chmod +x "$folder/bin/Orthanc"

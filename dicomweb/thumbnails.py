@@ -29,7 +29,7 @@ SMALL: Final = Look(THUMBNAIL)
 def draw(
     cache: ReadCache, decoder: Decoder, instance: CachedInstance, number: int, media_type: str, look: Look
 ) -> bytes:
-    """Draw a frame, counted from 1, as JPEG or PNG; a thumbnail as we make it only once. Raises as `Decoder.render`."""
+    """Draw a frame, counted from 1, in this form; a thumbnail as we make it only once. Raises as `Decoder.render`."""
     if look != SMALL:
         return decoder.render(instance, number, media_type, look)
     name = hashlib.sha256(orjson.dumps([DRAWN_AS, instance.sha256, number, media_type])).hexdigest()

@@ -24,6 +24,7 @@ from config.settings import Settings, load_settings
 from gateway.accounts.scopes import WHOLE
 from gateway.accounts.tokens import Purpose, issue
 from gateway.app import assemble
+from gateway.cases import settle_complete_studies
 from gateway.due import Due
 from gateway.grace import Grace
 from gateway.ingest import Ingest
@@ -280,6 +281,22 @@ def web(world: World, database_url: str, people: Any, archive_server: Any, tmp_p
     parts.cache.close()
     parts.archive.close()
     parts.database.close()
+
+
+@pytest.fixture
+def settled(web: Web, people: Any) -> int:
+    """What a hospital pushed, three images in two series, long quiet and settled; the READY case's id."""
+    site = people.site()
+    for series in ("1.2.3.1", "1.2.3.1", "1.2.3.2"):
+        web.world.receive(web.world.make(StudyInstanceUID="1.2.3", SeriesInstanceUID=series), f"site:{site}")
+    web.world.carry()
+    with web.database.writing() as session:
+        session.query(Study).one().last_at -= timedelta(hours=1)
+    settle_complete_studies(web.parts)
+    with web.database.reading() as session:
+        case = session.query(Case).one()
+        assert case.state is CaseState.READY
+        return case.id
 
 
 @pytest.fixture

@@ -15,22 +15,6 @@ from worklist.states import CaseState
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
-@pytest.fixture
-def settled(web, people):
-    """What a hospital pushed, long quiet, and settled; the case's id."""
-    site = people.site()
-    for series in ("1.2.3.1", "1.2.3.1", "1.2.3.2"):
-        web.world.receive(web.world.make(StudyInstanceUID="1.2.3", SeriesInstanceUID=series), f"site:{site}")
-    web.world.carry()
-    with web.database.writing() as session:
-        session.query(Study).one().last_at -= timedelta(hours=1)
-    settle_complete_studies(web.parts)
-    with web.database.reading() as session:
-        case = session.query(Case).one()
-        assert case.state is CaseState.READY
-        return case.id
-
-
 def baked(web) -> set[str]:
     return {file.name for file in (web.world.folders.cache / BAKED).rglob("*") if file.is_file()}
 

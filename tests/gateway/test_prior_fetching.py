@@ -668,13 +668,13 @@ def test_the_page_says_how_far_it_is_and_its_buttons_begin_and_stop(web, world, 
     assert web.ask(who, "POST", f"/cases/{done.case_id}/priors/look").status_code == 303
     assert "is being asked" in page()
     assert done.searching().step()
-    assert "Being fetched: 0 of 1 study are here" in page(), "this archive does not count before it is asked for each"
+    assert "Being fetched: 0 of 1 study so far." in page(), "this archive does not count before it is asked for each"
     assert web.ask(who, "GET", f"/cases/{done.case_id}/priors").status_code == 200
     assert web.ask(who, "POST", f"/cases/{done.case_id}/priors/stop").status_code == 303
     assert "Called off" in page()
     done.all(who)
     said = page()
-    assert "1 study with 3 images are here" in said
+    assert "Fetched: 1 study with 3 images." in said
     assert "Fetched from the archive of A Hospital" in said
     assert "1 March 2025" in said
     assert "StudyInstanceUIDs=1.2.1&amp;" in said
